@@ -1,0 +1,8 @@
+//! The kernel half of tcpwatch.
+#![no_std]
+#![no_main]
+
+#[panic_handler]
+fn panic(_info: &core::panic::PanicInfo<'_>) -> ! {
+    loop {}
+}
