@@ -1,0 +1,35 @@
+//! The records that cross the ring buffers, one file each.
+//!
+//! Every record starts with a [`Header`]; padding is explicit so that no stale kernel memory leaves the
+//! ring; no record is longer than [`MAX_RECORD`] bytes.
+
+mod accept_queue_overflowed;
+mod connection_aborted;
+mod conntrack_destroyed;
+mod flow;
+mod header;
+mod listener;
+mod rst_received;
+mod rst_sent;
+mod socket;
+mod task;
+
+pub use accept_queue_overflowed::AcceptQueueOverflowed;
+pub use connection_aborted::ConnectionAborted;
+pub use conntrack_destroyed::ConntrackDestroyed;
+pub use flow::{Flow, Tuple};
+pub use header::{Header, kind, way};
+pub use listener::Listener;
+pub use rst_received::RstReceived;
+pub use rst_sent::RstSent;
+pub use socket::{Socket, socket_flag, socket_kind};
+pub use task::Task;
+
+/// Bytes: the longest record a ring carries.
+pub const MAX_RECORD: usize = 160;
+
+/// A kernel enum value that the hook was not given (older kernels pass no reset reason).
+pub const NOT_GIVEN: i32 = -1;
+
+/// Slots of the loss counters, one per record kind (index = [`kind`]); slot 0 counts unreadable events.
+pub const LOSS_SLOTS: u32 = 16;

@@ -1,0 +1,1 @@
+//! Kernel type information (BTF): bytes to struct layouts.

@@ -1,0 +1,110 @@
+use std::fmt;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Endpoint, NetNs, Time};
+
+/// A conntrack entry died while its connection was alive.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ConntrackDestroyed {
+    pub time: Time,
+    /// The namespace that kept the entry: seldom the one that sends the reset.
+    pub netns: NetNs,
+    pub entry: ConntrackEntry,
+    /// `None` where the source does not say (ctnetlink before 5.15).
+    pub state: Option<ConntrackState>,
+    /// It had seen traffic in both directions.
+    pub seen_reply: bool,
+    /// The kernel held it for a settled connection, not to be dropped early.
+    pub assured: bool,
+    /// `None` where the source cannot tell.
+    pub death: Option<Death>,
+    /// Who removed it, when it was removed by hand and the remover is known.
+    pub remover: Option<Remover>,
+}
+
+/// Both directions of an entry, in header words.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct ConntrackEntry {
+    /// Client to service address.
+    pub original: Tuple,
+    /// Back end to client: what answers look like before they are translated back.
+    pub reply: Tuple,
+}
+
+impl ConntrackEntry {
+    /// The destination was translated: service address ≠ back end.
+    pub fn is_dnat(&self) -> bool {
+        self.original.destination != self.reply.source
+    }
+}
+
+/// One direction of a flow, as in the packet headers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Tuple {
+    pub source: Endpoint,
+    pub destination: Endpoint,
+}
+
+impl fmt::Display for Tuple {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} -> {}", self.source, self.destination)
+    }
+}
+
+/// How an entry died.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Death {
+    /// Its time ran out; removal may come much later than the end of its life.
+    Expired {
+        /// How long before the removal it had expired, nanoseconds; `None` where the source does not say.
+        before_removal: Option<Duration>,
+    },
+    /// It was removed with time left.
+    Removed { remaining: Duration },
+}
+
+/// Who deleted an entry through netlink or in process context.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Remover {
+    pub pid: u32,
+    /// `None` when the process was gone before it could be looked up.
+    pub command: Option<String>,
+}
+
+/// `enum tcp_conntrack` (include/uapi/linux/netfilter/nf_conntrack_tcp.h), in the kernel's words.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum ConntrackState {
+    None,
+    SynSent,
+    SynRecv,
+    Established,
+    FinWait,
+    CloseWait,
+    LastAck,
+    TimeWait,
+    Close,
+    SynSent2,
+    Unknown,
+}
+
+impl ConntrackState {
+    pub fn from_kernel(number: u8) -> Self {
+        match number {
+            0 => Self::None,
+            1 => Self::SynSent,
+            2 => Self::SynRecv,
+            3 => Self::Established,
+            4 => Self::FinWait,
+            5 => Self::CloseWait,
+            6 => Self::LastAck,
+            7 => Self::TimeWait,
+            8 => Self::Close,
+            9 => Self::SynSent2,
+            _ => Self::Unknown,
+        }
+    }
+}

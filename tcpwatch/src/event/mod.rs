@@ -1,0 +1,88 @@
+//! The vocabulary: what happened or was found, in past tense. Nothing of ours is imported here.
+//!
+//! Whatever the engine consults arrived as one of these, so that a recording replays to the same verdicts.
+#![deny(clippy::disallowed_methods, clippy::disallowed_macros)]
+
+mod conntrack;
+mod counters;
+mod coverage;
+mod endpoint;
+mod listener;
+mod namespace;
+mod owner;
+mod reset;
+mod socket;
+mod time;
+
+use serde::{Deserialize, Serialize};
+
+pub use conntrack::{ConntrackDestroyed, ConntrackEntry, ConntrackState, Death, Remover, Tuple};
+pub use counters::CountersRead;
+pub use coverage::{CoverageDeclared, EventsLost, Fact, HookCoverage, LossStage, Way};
+pub use endpoint::{Endpoint, Flow, NetNs};
+pub use listener::{AcceptQueueOverflowed, Listener, ListenerChange};
+pub use namespace::{HostDescribed, NamespaceDescribed, NamespaceVanished, Sysctls};
+pub use owner::{Exit, Owner, OwnerFound, Task};
+pub use reset::{ConnectionAborted, PacketId, RstReceived, RstSent, Segment, TcpFlags, Tracking};
+pub use socket::{AcceptQueue, Socket, SocketId, SocketKind, TcpState};
+pub use time::Time;
+
+/// One thing that happened, or was found, or was lost.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum Event {
+    /// The machine and its clocks; first of every stream.
+    HostDescribed(HostDescribed),
+    /// What this run can see, and by which way; again whenever that changes.
+    CoverageDeclared(CoverageDeclared),
+    /// A network namespace was met for the first time; its [`Event::ListenerFound`] came before.
+    NamespaceDescribed(NamespaceDescribed),
+    /// A network namespace is gone.
+    NamespaceVanished(NamespaceVanished),
+    /// The kernel's own counters of one namespace.
+    CountersRead(CountersRead),
+    /// This host answered a segment with a RST.
+    RstSent(RstSent),
+    /// This host gave up a connection with a RST of its own accord.
+    ConnectionAborted(ConnectionAborted),
+    /// This host accepted a RST.
+    RstReceived(RstReceived),
+    /// The last ACK of a handshake found the accept queue full.
+    AcceptQueueOverflowed(AcceptQueueOverflowed),
+    /// A listener was there already when its namespace was described.
+    ListenerFound(ListenerChange),
+    /// A socket entered LISTEN.
+    ListenerOpened(ListenerChange),
+    /// A socket left LISTEN.
+    ListenerClosed(ListenerChange),
+    /// A conntrack entry died while its connection was alive.
+    ConntrackDestroyed(ConntrackDestroyed),
+    /// The process behind a socket inode was looked up.
+    OwnerFound(OwnerFound),
+    /// Events of one kind were lost in a span of time.
+    EventsLost(EventsLost),
+    /// Time passed.
+    Tick { time: Time },
+}
+
+impl Event {
+    /// When it happened.
+    pub fn time(&self) -> Time {
+        match self {
+            Self::HostDescribed(e) => e.time,
+            Self::CoverageDeclared(e) => e.time,
+            Self::NamespaceDescribed(e) => e.time,
+            Self::NamespaceVanished(e) => e.time,
+            Self::CountersRead(e) => e.time,
+            Self::RstSent(e) => e.time,
+            Self::ConnectionAborted(e) => e.time,
+            Self::RstReceived(e) => e.time,
+            Self::AcceptQueueOverflowed(e) => e.time,
+            Self::ListenerFound(e) | Self::ListenerOpened(e) | Self::ListenerClosed(e) => e.time,
+            Self::ConntrackDestroyed(e) => e.time,
+            Self::OwnerFound(e) => e.time,
+            Self::EventsLost(e) => e.until,
+            Self::Tick { time } => *time,
+        }
+    }
+}

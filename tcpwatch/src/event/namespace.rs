@@ -1,0 +1,50 @@
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use serde::{Deserialize, Serialize};
+
+use super::{NetNs, Time};
+
+/// The machine and its clocks.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HostDescribed {
+    pub time: Time,
+    /// Nanoseconds since 1970 at [`Self::time`].
+    pub wall: u64,
+    pub hostname: String,
+    pub boot_id: String,
+    /// `uname -r`.
+    pub kernel: String,
+    /// Of tcpwatch.
+    pub version: String,
+}
+
+/// A network namespace, when it was first seen.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NamespaceDescribed {
+    pub time: Time,
+    pub netns: NetNs,
+    /// The name under `/run/netns`, when it has one.
+    pub name: Option<String>,
+    /// A process that lives in it.
+    pub pid: Option<u32>,
+    /// That process's command.
+    pub command: Option<String>,
+    /// It was not there when this run started: a new pod, a new container.
+    pub appeared: bool,
+    /// Every listener of it was reported before this event.
+    pub listeners_complete: bool,
+    pub addresses: Vec<IpAddr>,
+    /// The values of this namespace.
+    pub sysctls: Sysctls,
+}
+
+/// Sysctl name without `/proc/sys/` and with dots (`net.core.somaxconn`) → value as the kernel prints it.
+pub type Sysctls = BTreeMap<String, String>;
+
+/// A network namespace is gone.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NamespaceVanished {
+    pub time: Time,
+    pub netns: NetNs,
+}

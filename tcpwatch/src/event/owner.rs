@@ -1,0 +1,42 @@
+use serde::{Deserialize, Serialize};
+
+use super::{NetNs, Time};
+
+/// The task that was running at a hook.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Task {
+    pub pid: u32,
+    pub command: String,
+    pub uid: u32,
+    /// Set while it is exiting.
+    pub exit: Option<Exit>,
+}
+
+/// How a process ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Exit {
+    /// By itself, with this status.
+    Status(u8),
+    /// By a signal of this number.
+    Signal(u8),
+}
+
+/// Who holds a socket.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Owner {
+    pub pid: u32,
+    pub command: String,
+    /// Path below the cgroup root.
+    pub cgroup: Option<String>,
+}
+
+/// The process behind a socket inode was looked up.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OwnerFound {
+    pub time: Time,
+    pub netns: NetNs,
+    pub inode: u64,
+    /// `None`: no process holds it (any more).
+    pub owner: Option<Owner>,
+}

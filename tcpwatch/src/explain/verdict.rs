@@ -1,0 +1,202 @@
+//! What the engine concludes. Sinks turn these into bytes and never ask which cause it is.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde::Serialize;
+
+use super::cause::Cause;
+use super::mechanism::Mechanism;
+use crate::event::{Endpoint, Flow, NetNs, Owner, TcpState, Time};
+
+/// One reset, explained as far as the evidence goes.
+#[derive(Clone, Debug)]
+pub struct Verdict {
+    /// Counts up from 1 within a run.
+    pub id: u64,
+    pub time: Time,
+    pub netns: NetNs,
+    /// The namespace as a person would call it: its name, or the command of a process in it.
+    pub namespace: Option<String>,
+    pub direction: Direction,
+    pub flow: Flow,
+    /// The service address the client used, where translation is known.
+    pub service: Option<Endpoint>,
+    pub symptom: Symptom,
+    /// What the application at the receiving end of the reset gets; `None`: nothing is reported to it.
+    pub errno: Option<Errno>,
+    pub mechanism: Mechanism,
+    /// The kernel's `sk_rst_reason`, where it gives one.
+    pub reason: Option<String>,
+    /// State of the socket the reset came from or hit.
+    pub state: Option<TcpState>,
+    pub finding: Finding,
+    /// Weaker explanations that also fit.
+    pub also: Vec<Explanation>,
+    /// Who holds the socket (or the listener) on this host; never the current task of a reply.
+    pub owner: Option<Owner>,
+    /// The other end of the same reset, when it is on this host: the id of its verdict.
+    pub joined: Option<u64>,
+}
+
+/// What came of it.
+#[derive(Clone, Debug)]
+pub enum Finding {
+    Explained(Explanation),
+    /// An honest end: what was not seen and would have decided.
+    Unexplained {
+        missing: Vec<String>,
+    },
+}
+
+/// A cause with its evidence and how sure we are.
+#[derive(Clone, Debug)]
+pub struct Explanation {
+    pub certainty: Certainty,
+    pub cause: Cause,
+}
+
+/// How well a cause is known, best first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Certainty {
+    /// Several facts make it likely and nothing seen speaks against it.
+    Inferred,
+    /// Each link of the chain was seen.
+    Observed,
+    /// The kernel says so itself.
+    Stated,
+}
+
+impl Certainty {
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Inferred => "inferred",
+            Self::Observed => "observed",
+            Self::Stated => "stated",
+        }
+    }
+}
+
+impl fmt::Display for Certainty {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// Which way the RST went, from this host's point of view.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Direction {
+    Sent,
+    Received,
+}
+
+/// What the user calls it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Symptom {
+    /// connection reset by peer
+    Reset,
+    /// connection refused
+    Refused,
+}
+
+impl Symptom {
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Reset => "reset",
+            Self::Refused => "refused",
+        }
+    }
+}
+
+/// The error the application gets (include/uapi/asm-generic/errno.h).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Errno {
+    pub name: &'static str,
+    pub number: i32,
+}
+
+impl Errno {
+    pub const ECONNREFUSED: Self = Self { name: "ECONNREFUSED", number: 111 };
+    pub const ECONNRESET: Self = Self { name: "ECONNRESET", number: 104 };
+    pub const EPIPE: Self = Self { name: "EPIPE", number: 32 };
+}
+
+impl fmt::Display for Errno {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} ({})", self.name, self.number)
+    }
+}
+
+/// One numbered line of an explanation: where it comes from, when it was, what it says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Evidence {
+    /// One short word: `tcp`, `listener`, `conntrack`, `sysctl`, `namespace`, `queue`, `process`.
+    pub source: &'static str,
+    /// When it was, if it was at a time of its own.
+    pub at: Option<Time>,
+    pub text: String,
+}
+
+impl Evidence {
+    pub fn new(source: &'static str, text: impl Into<String>) -> Self {
+        Self { source, at: None, text: text.into() }
+    }
+
+    pub fn at(source: &'static str, at: Time, text: impl Into<String>) -> Self {
+        Self { source, at: Some(at), text: text.into() }
+    }
+}
+
+/// What to do, with the live values of the right namespace. Printed, never applied.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Remedy {
+    pub now: String,
+    pub fix: String,
+    pub trade_off: String,
+    pub do_not: String,
+}
+
+/// A later fact that matters to a verdict already given.
+#[derive(Clone, Debug)]
+pub struct Amendment {
+    /// The id of the verdict.
+    pub of: u64,
+    pub time: Time,
+    pub explanation: Explanation,
+    pub owner: Option<Owner>,
+}
+
+/// What the engine has to say after an event.
+#[derive(Clone, Debug)]
+pub enum Conclusion {
+    Verdict(Box<Verdict>),
+    Amendment(Box<Amendment>),
+}
+
+/// The account of a whole run.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Totals {
+    pub explained: u64,
+    pub unexplained: u64,
+    /// Events lost, whatever the stage.
+    pub lost: u64,
+    /// Verdicts per cause code.
+    pub causes: BTreeMap<&'static str, u64>,
+    pub namespaces: Vec<NamespaceTotals>,
+}
+
+/// One namespace against the kernel's own counter.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct NamespaceTotals {
+    pub netns: NetNs,
+    pub name: Option<String>,
+    /// Resets seen to leave it.
+    pub sent: u64,
+    /// Growth of the kernel's `OutRsts`; `None`: the namespace was gone before it could be read.
+    pub out_rsts: Option<u64>,
+    /// `OutRsts` minus seen; 0 is a perfect account.
+    pub difference: Option<i64>,
+}
