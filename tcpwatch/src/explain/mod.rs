@@ -1,6 +1,11 @@
 //! From what is known about one reset to a verdict.
 #![deny(clippy::disallowed_methods, clippy::disallowed_macros)]
 
+pub mod case;
 pub mod cause;
 pub mod mechanism;
+mod missing;
+pub mod translation;
 pub mod verdict;
+
+pub use missing::missing;
