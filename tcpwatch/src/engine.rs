@@ -73,13 +73,13 @@ impl Engine {
     fn open(&mut self, event: &Event) {
         match event {
             Event::RstSent(e) => {
-                self.sent.push_back((e.time.plus(SETTLE), OpenCase::Reply(e.clone())))
+                self.sent.push_back((e.time.plus(SETTLE), OpenCase::Reply(e.clone())));
             }
             Event::ConnectionAborted(e) => {
-                self.sent.push_back((e.time.plus(SETTLE), OpenCase::Abort(e.clone())))
+                self.sent.push_back((e.time.plus(SETTLE), OpenCase::Abort(e.clone())));
             }
             Event::RstReceived(e) => {
-                self.received.push_back((e.time.plus(SETTLE_RECEIVED), e.clone()))
+                self.received.push_back((e.time.plus(SETTLE_RECEIVED), e.clone()));
             }
             _ => {}
         }
@@ -149,3 +149,104 @@ const SETTLE: Duration = Duration::from_millis(200);
 
 /// A reset received waits for the verdict of its sender, should that be on this host.
 const SETTLE_RECEIVED: Duration = Duration::from_millis(350);
+
+#[cfg(test)]
+mod tests {
+    use crate::event::{CountersRead, Event, Fact, NetNs, TcpState, Time};
+    use crate::explain::story::{Story, removed};
+    use crate::explain::verdict::{Direction, Errno};
+
+    use super::*;
+
+    const SERVER: &str = "10.0.0.1:80";
+    const CLIENT: &str = "10.0.0.9:40000";
+
+    #[test]
+    fn both_ends_of_a_reset_on_this_host_are_joined() {
+        let story = Story::new().after(5).syn_meets_nobody(SERVER, CLIENT);
+        let verdicts = story.within(2).receives(CLIENT, SERVER, 0, TcpState::SynSent).verdicts();
+        let [sent, received] = verdicts.as_slice() else { panic!("{verdicts:#?}") };
+        assert_eq!((sent.direction, received.direction), (Direction::Sent, Direction::Received));
+        assert_eq!(received.joined, Some(sent.id));
+        assert_eq!(received.errno, Some(Errno::ECONNREFUSED));
+        assert!(
+            matches!(&received.finding, Finding::Explained(best) if best.cause.code() == "no-listener")
+        );
+    }
+
+    #[test]
+    fn the_receiver_is_joined_through_the_service_address() {
+        let (service, old, new) = ("10.96.0.1:80", "10.0.0.2:80", SERVER);
+        let story = Story::new()
+            .finds("0.0.0.0:80")
+            .loses_entry(CLIENT, service, old, removed(50))
+            .after(5);
+        let story = story.data_meets_listener(new, CLIENT, 77).within(2);
+        let verdicts = story.receives(CLIENT, service, 77, TcpState::Established).verdicts();
+        let received = verdicts.last().expect("two verdicts");
+        assert_eq!(received.joined, Some(1));
+        assert_eq!(received.service.map(|service| service.to_string()).as_deref(), Some(service));
+    }
+
+    #[test]
+    fn a_reset_from_elsewhere_has_no_sender_here() {
+        let story = Story::new().after(5).receives(CLIENT, SERVER, 5, TcpState::Established);
+        let verdicts = story.verdicts();
+        assert_eq!(verdicts[0].joined, None);
+        assert!(
+            matches!(&verdicts[0].finding, Finding::Unexplained { missing } if missing[0].starts_with("the sender"))
+        );
+    }
+
+    #[test]
+    fn another_reset_to_the_same_client_is_not_its_sender() {
+        let story =
+            Story::new().finds("0.0.0.0:80").after(5).data_meets_listener(SERVER, CLIENT, 77);
+        let verdicts =
+            story.within(2).receives(CLIENT, SERVER, 78, TcpState::Established).verdicts();
+        assert_eq!(verdicts.last().and_then(|verdict| verdict.joined), None);
+    }
+
+    #[test]
+    fn the_account_of_a_namespace_is_held_against_the_kernel() {
+        let counted = |ms: u64, out_rsts| {
+            let (time, netns) = (Time(ms * 1_000_000), NetNs(1));
+            Event::CountersRead(CountersRead { time, netns, out_rsts, ..CountersRead::default() })
+        };
+        let mut engine = Engine::new();
+        engine.observe(&counted(1, 40));
+        for event in Story::new().after(5).syn_meets_nobody(SERVER, CLIENT).events() {
+            engine.observe(&event);
+        }
+        engine.observe(&counted(9000, 42));
+        let totals = engine.totals();
+        let account = &totals.namespaces[0];
+        assert_eq!((account.sent, account.out_rsts, account.difference), (1, Some(2), Some(1)));
+        assert_eq!((totals.explained, totals.unexplained), (1, 0));
+    }
+
+    #[test]
+    fn a_verdict_depends_on_the_events_up_to_its_deadline_only() {
+        let until = |ms| {
+            let story = Story::new().after(5).syn_meets_nobody(SERVER, CLIENT).after(ms);
+            story
+                .finds("127.0.0.1:80")
+                .verdicts()
+                .pop()
+                .map(|verdict| format!("{:?}", verdict.finding))
+        };
+        assert_eq!(until(201), until(10_000));
+    }
+
+    #[test]
+    fn losing_events_weakens_a_verdict_and_never_changes_it() {
+        let whole = Story::new().finds("0.0.0.0:80").overflows(SERVER, CLIENT, 5).after(400);
+        assert_eq!(whole.data_meets_listener(SERVER, CLIENT, 5).code(), "accept-queue-overflow");
+        let torn = Story::new()
+            .finds("0.0.0.0:80")
+            .after(1)
+            .loses_events(Fact::AcceptQueueOverflowed, 1)
+            .after(400);
+        assert_eq!(torn.data_meets_listener(SERVER, CLIENT, 5).code(), "unexplained");
+    }
+}

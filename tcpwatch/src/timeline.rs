@@ -119,9 +119,15 @@ impl Eq for Waiting {}
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::explain::story::Story;
 
     fn tick(ms: u64) -> Event {
         Event::Tick { time: Time(ms * 1_000_000) }
+    }
+
+    fn late_listener() -> Event {
+        let mut events = Story::new().after(50).opens("0.0.0.0:80").events();
+        events.pop().expect("a story has events")
     }
 
     fn ready(timeline: &mut Timeline) -> Vec<u64> {
@@ -140,10 +146,10 @@ mod tests {
     #[test]
     fn a_fact_that_comes_too_late_is_counted_as_lost() {
         let mut timeline = Timeline::new(Duration::from_millis(10));
-        timeline.push(tick(100));
-        timeline.push(tick(120));
-        assert_eq!(ready(&mut timeline), [100]);
-        timeline.push(crate::memory::tests::listener_opened(50));
+        timeline.push(tick(2000));
+        timeline.push(tick(2020));
+        assert_eq!(ready(&mut timeline), [2000]);
+        timeline.push(late_listener());
         let Some(Event::EventsLost(lost)) = timeline.next_ready() else { panic!("not lost") };
         assert_eq!((lost.fact, lost.count, lost.stage), (Fact::Listeners, 1, LossStage::Late));
     }

@@ -124,7 +124,7 @@ impl Concluded {
 fn conclude(case: &Case<'_>) -> (Finding, Vec<Explanation>) {
     let mut fitting = cause::infer_all(case).into_iter();
     match fitting.next() {
-        Some(best) => (Finding::Explained(best), fitting.collect()),
+        Some(best) => (Finding::Explained(Box::new(best)), fitting.collect()),
         None => (Finding::Unexplained { missing: missing(case) }, Vec::new()),
     }
 }

@@ -127,7 +127,7 @@ impl<'a> Case<'a> {
     /// as long as this run has watched: an entry may have died before.
     pub fn lost_translation(&self) -> Seen<LostTranslation<'a>> {
         let found = self.reply().and_then(|_| LostTranslation::of(self));
-        Seen::or_absent(found, self.memory.coverage.sees(Fact::ConntrackDestroyed, self.time()))
+        Seen::or_absent(found, self.saw(Fact::ConntrackDestroyed, IDLE))
     }
 
     /// Conntrack entries of a client that died while alive, the latest first.
@@ -216,7 +216,10 @@ impl<'a> Case<'a> {
 const SAME_PACKET: Duration = Duration::from_millis(10);
 
 /// How long after a dropped ACK the client's data may meet the listener: `tcp_synack_retries` 5 gives 63 s.
-const HANDSHAKE: Duration = Duration::from_secs(180);
+const HANDSHAKE: Duration = Duration::from_mins(3);
+
+/// How long an idle connection may wait before its segment misses the entry.
+const IDLE: Duration = Duration::from_hours(24);
 
 /// A netlink message waits for the next drain of its socket.
 const NETLINK_LAG: Duration = Duration::from_millis(100);

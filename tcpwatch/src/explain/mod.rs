@@ -5,6 +5,8 @@ pub mod case;
 pub mod cause;
 pub mod mechanism;
 mod missing;
+#[cfg(test)]
+pub(crate) mod story;
 pub mod translation;
 pub mod verdict;
 

@@ -135,7 +135,7 @@ fn forget_old(known: &mut Vec<KnownListener>, now: Time) {
 }
 
 /// How long a closed listener explains a refused connection.
-const LOOK_BACK: Duration = Duration::from_secs(600);
+const LOOK_BACK: Duration = Duration::from_mins(10);
 
 /// Closed listeners kept per port.
 const PER_PORT: usize = 32;

@@ -11,8 +11,6 @@ mod namespaces;
 mod overflows;
 mod owners;
 mod seen;
-#[cfg(test)]
-pub(crate) mod tests;
 
 pub use accounts::{Account, Accounts};
 pub use conntrack::ConntrackDeaths;

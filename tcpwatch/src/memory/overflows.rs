@@ -69,4 +69,4 @@ impl Overflow {
 }
 
 /// How long a handshake can last: `tcp_synack_retries` 5 gives 63 s; beyond this it is another one.
-const HANDSHAKE: Duration = Duration::from_secs(180);
+const HANDSHAKE: Duration = Duration::from_mins(3);

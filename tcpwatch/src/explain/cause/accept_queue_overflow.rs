@@ -186,3 +186,67 @@ fn limited_by(case: &Case<'_>, limit: u32) -> LimitedBy {
 fn held_by(owner: Option<&Owner>) -> String {
     owner.map_or_else(String::new, |owner| format!(" held by {owner}"))
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::event::Fact;
+    use crate::explain::story::Story;
+
+    const SERVER: &str = "10.0.0.1:80";
+    const CLIENT: &str = "10.0.0.9:40000";
+
+    fn served() -> Story {
+        Story::new().finds("0.0.0.0:80")
+    }
+
+    #[test]
+    fn a_full_queue_that_answers_at_once_is_observed() {
+        let story = served().overflows(SERVER, CLIENT, 5).refuses_the_same_packet(SERVER, CLIENT, 5);
+        assert_eq!(
+            story.said(),
+            "accept-queue-overflow observed: the accept queue of 0.0.0.0:80 was full (5/4): \
+             the handshake's last ACK was refused at once"
+        );
+    }
+
+    #[test]
+    fn data_after_a_dropped_ack_is_the_late_form() {
+        let story = served().overflows(SERVER, CLIENT, 5).after(40_000).data_meets_listener(SERVER, CLIENT, 5);
+        assert_eq!(
+            story.said(),
+            "accept-queue-overflow observed: the accept queue of 0.0.0.0:80 was full (5/4): the handshake's \
+             last ACK was dropped, so the client's data met a listener without a connection"
+        );
+    }
+
+    #[test]
+    fn a_connection_that_got_further_is_not_blamed_on_its_overflow() {
+        let story = served().overflows(SERVER, CLIENT, 5).after(40_000).data_meets_listener(SERVER, CLIENT, 900);
+        assert_eq!(story.code(), "unexplained");
+    }
+
+    #[test]
+    fn the_overflow_of_another_client_is_no_evidence() {
+        let story = served().overflows(SERVER, "10.0.0.9:40001", 5).after(5).data_meets_listener(SERVER, CLIENT, 5);
+        assert_eq!(story.code(), "unexplained");
+    }
+
+    #[test]
+    fn an_overflow_of_the_same_addresses_elsewhere_is_no_evidence() {
+        let story = served().within(2).overflows(SERVER, CLIENT, 5).within(1).after(5);
+        assert_eq!(story.data_meets_listener(SERVER, CLIENT, 5).code(), "unexplained");
+    }
+
+    #[test]
+    fn an_overflow_of_long_ago_is_another_connection() {
+        let story = served().overflows(SERVER, CLIENT, 5).after(200_000).data_meets_listener(SERVER, CLIENT, 5);
+        assert_eq!(story.code(), "unexplained");
+    }
+
+    #[test]
+    fn who_cannot_see_overflows_says_so() {
+        let story = Story::blind_to(&[Fact::AcceptQueueOverflowed]).finds("0.0.0.0:80");
+        let said = story.data_meets_listener(SERVER, CLIENT, 5).said();
+        assert!(said.starts_with("unexplained: accept-queue overflows: not to be seen here"), "{said}");
+    }
+}

@@ -121,3 +121,70 @@ fn timeout(case: &Case<'_>, lost: &LostTranslation<'_>) -> Timeout {
     let seconds = case.sysctl_of(lost.entry.netns, sysctl).and_then(|value| value.parse().ok());
     Timeout { sysctl: sysctl.into(), seconds }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::explain::story::{Story, expired};
+
+    const CLIENT: &str = "10.0.0.9:40000";
+    const SERVICE: &str = "10.96.0.1:80";
+    const OLD: &str = "10.0.0.2:80";
+    const NEW: &str = "10.0.0.1:80";
+
+    fn idle() -> Story {
+        Story::new().finds("0.0.0.0:80").loses_entry(CLIENT, SERVICE, OLD, expired()).after(60_000)
+    }
+
+    #[test]
+    fn a_segment_that_goes_to_another_back_end_is_explained() {
+        let story = idle().data_meets_listener(NEW, CLIENT, 5).after(1).pickup_dies(CLIENT, SERVICE, NEW);
+        assert_eq!(
+            story.said(),
+            "conntrack-expired observed: the conntrack entry of 10.0.0.9:40000 -> 10.96.0.1:80 timed out; \
+             the next segment was sent to 10.0.0.1:80 instead of 10.0.0.2:80"
+        );
+    }
+
+    #[test]
+    fn without_the_entry_that_took_it_up_it_is_inferred() {
+        let said = idle().data_meets_listener(NEW, CLIENT, 5).said();
+        assert!(said.starts_with("conntrack-expired inferred"), "{said}");
+    }
+
+    #[test]
+    fn a_back_end_that_speaks_first_reaches_the_client_untranslated() {
+        let story = idle().data_meets_nobody(CLIENT, OLD);
+        assert_eq!(
+            story.said(),
+            "conntrack-expired observed: the conntrack entry of 10.0.0.9:40000 -> 10.96.0.1:80 timed out; \
+             the answer of 10.0.0.2:80 was no longer translated back"
+        );
+    }
+
+    #[test]
+    fn the_same_back_end_as_before_was_not_reached_by_mistake() {
+        assert_eq!(idle().data_meets_listener(OLD, CLIENT, 5).code(), "unexplained");
+    }
+
+    #[test]
+    fn an_untranslated_entry_has_no_translation_to_lose() {
+        let story = Story::new().finds("0.0.0.0:80").loses_entry(CLIENT, OLD, OLD, expired());
+        assert_eq!(story.data_meets_listener(NEW, CLIENT, 5).code(), "unexplained");
+    }
+
+    #[test]
+    fn the_entry_of_another_connection_is_no_evidence() {
+        assert_eq!(idle().data_meets_listener(NEW, "10.0.0.9:40001", 5).code(), "unexplained");
+    }
+
+    #[test]
+    fn an_entry_that_dies_afterwards_is_no_evidence() {
+        let story = Story::new().finds("0.0.0.0:80").data_meets_listener(NEW, CLIENT, 5).after(50);
+        assert_eq!(story.loses_entry(CLIENT, SERVICE, OLD, expired()).code(), "unexplained");
+    }
+
+    #[test]
+    fn a_new_connection_from_the_same_port_is_not_a_lost_one() {
+        assert_eq!(idle().syn_meets_nobody("10.0.0.1:81", CLIENT).code(), "no-listener");
+    }
+}

@@ -79,3 +79,36 @@ impl fmt::Display for ConntrackFlushed {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::explain::story::{Story, expired, removed};
+
+    const CLIENT: &str = "10.0.0.9:40000";
+    const SERVICE: &str = "10.96.0.1:80";
+    const OLD: &str = "10.0.0.2:80";
+    const NEW: &str = "10.0.0.1:80";
+
+    #[test]
+    fn a_deleted_entry_is_a_flush() {
+        let story = Story::new().finds("0.0.0.0:80").loses_entry(CLIENT, SERVICE, OLD, removed(86_000)).after(5);
+        let story = story.data_meets_listener(NEW, CLIENT, 5).after(1).pickup_dies(CLIENT, SERVICE, NEW);
+        assert_eq!(
+            story.said(),
+            "conntrack-flushed observed: an unknown hand deleted the conntrack entry of \
+             10.0.0.9:40000 -> 10.96.0.1:80; the next segment was sent to 10.0.0.1:80 instead of 10.0.0.2:80"
+        );
+    }
+
+    #[test]
+    fn an_entry_whose_time_ran_out_was_not_flushed() {
+        let story = Story::new().finds("0.0.0.0:80").loses_entry(CLIENT, SERVICE, OLD, expired()).after(5);
+        assert_eq!(story.data_meets_listener(NEW, CLIENT, 5).code(), "conntrack-expired");
+    }
+
+    #[test]
+    fn the_entry_that_the_reset_itself_kills_is_not_the_one_that_was_flushed() {
+        let story = Story::new().finds("0.0.0.0:80").data_meets_listener(NEW, CLIENT, 5);
+        assert_eq!(story.after(1).pickup_dies(CLIENT, SERVICE, NEW).code(), "unexplained");
+    }
+}

@@ -124,3 +124,48 @@ fn signal_name(number: u8) -> String {
     };
     format!("{name} (signal {number})")
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::event::Exit;
+    use crate::explain::story::Story;
+
+    const CLIENT: &str = "10.0.0.9:40000";
+
+    fn after_the_end(exit: Option<Exit>) -> Story {
+        Story::new().opens("0.0.0.0:80").after(1000).closes("0.0.0.0:80", exit).after(120)
+    }
+
+    #[test]
+    fn a_closed_port_names_who_closed_it_and_how() {
+        let said = |exit| after_the_end(exit).syn_meets_nobody("10.0.0.1:80", CLIENT).said();
+        let begin = "listener-closed observed: the listener on 0.0.0.0:80 had been closed";
+        assert_eq!(said(None), format!("{begin} by nginx[77], which lived on 120.0 ms before"));
+        assert_eq!(
+            said(Some(Exit::Status(1))),
+            format!("{begin} as nginx[77] exited with status 1 120.0 ms before")
+        );
+        assert_eq!(
+            said(Some(Exit::Signal(9))),
+            format!("{begin} as nginx[77] was killed by SIGKILL (signal 9) 120.0 ms before")
+        );
+    }
+
+    #[test]
+    fn the_listener_of_another_namespace_is_no_evidence() {
+        let story = Story::new().within(2).opens("0.0.0.0:80").closes("0.0.0.0:80", None).within(1);
+        assert_eq!(story.syn_meets_nobody("10.0.0.1:80", CLIENT).code(), "no-listener");
+    }
+
+    #[test]
+    fn a_listener_for_another_address_did_not_serve_this_one() {
+        let story = Story::new().opens("127.0.0.1:80").closes("127.0.0.1:80", None);
+        assert_eq!(story.syn_meets_nobody("10.0.0.1:80", CLIENT).code(), "no-listener");
+    }
+
+    #[test]
+    fn an_open_listener_that_was_not_found_stays_unexplained() {
+        let story = Story::new().opens("0.0.0.0:80").closes("0.0.0.0:80", None).opens("0.0.0.0:80");
+        assert_eq!(story.after(1).syn_meets_nobody("10.0.0.1:80", CLIENT).code(), "unexplained");
+    }
+}

@@ -87,3 +87,53 @@ impl fmt::Display for NoListener {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::event::Fact;
+    use crate::explain::story::Story;
+
+    const CLIENT: &str = "10.0.0.9:40000";
+
+    #[test]
+    fn nothing_listens_and_nothing_did() {
+        let story = Story::new().finds("0.0.0.0:443").after(5).syn_meets_nobody("10.0.0.1:80", CLIENT);
+        assert_eq!(story.said(), "no-listener observed: nothing listens on 10.0.0.1:80");
+    }
+
+    #[test]
+    fn a_listener_on_loopback_only_is_named() {
+        let story = Story::new().finds("127.0.0.1:80").after(5).syn_meets_nobody("10.0.0.1:80", CLIENT);
+        assert_eq!(
+            story.said(),
+            "no-listener observed: nothing listens on 10.0.0.1:80; the port is open on 127.0.0.1:80 only"
+        );
+    }
+
+    #[test]
+    fn a_listener_of_the_other_family_is_named() {
+        let story = Story::new().finds("0.0.0.0:80").after(5).syn_meets_nobody("[fd00::1]:80", "[fd00::9]:4000");
+        assert!(story.said().ends_with("the port is open on 0.0.0.0:80 only"));
+    }
+
+    #[test]
+    fn an_unknown_namespace_proves_nothing() {
+        let story = Story::new().within(5).syn_meets_nobody("10.0.0.1:80", CLIENT);
+        assert_eq!(
+            story.said(),
+            "unexplained: the listeners of this namespace: their list is not complete, or changes were missed"
+        );
+    }
+
+    #[test]
+    fn without_the_listener_hook_absence_proves_nothing() {
+        let story = Story::blind_to(&[Fact::Listeners]).after(5).syn_meets_nobody("10.0.0.1:80", CLIENT);
+        assert_eq!(story.code(), "unexplained");
+    }
+
+    #[test]
+    fn after_a_loss_absence_proves_nothing() {
+        let story = Story::new().after(50).loses_events(Fact::Listeners, 10).after(5);
+        assert_eq!(story.syn_meets_nobody("10.0.0.1:80", CLIENT).code(), "unexplained");
+    }
+}

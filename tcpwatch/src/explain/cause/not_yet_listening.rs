@@ -50,3 +50,42 @@ impl fmt::Display for NotYetListening {
         write!(f, "{} opened {:.3} s after the connection was refused", self.listener, self.opened_after_s)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::explain::story::Story;
+
+    const CLIENT: &str = "10.0.0.9:40000";
+
+    fn refused() -> Story {
+        Story::new().after(5).syn_meets_nobody("10.0.0.1:80", CLIENT)
+    }
+
+    fn amended(story: Story) -> Vec<(u64, String)> {
+        story.amendments().into_iter().map(|a| (a.of, a.explanation.cause.to_string())).collect()
+    }
+
+    #[test]
+    fn a_port_that_opens_later_amends_the_verdict() {
+        let said = amended(refused().after(3000).opens("0.0.0.0:80"));
+        assert_eq!(said, [(1, "0.0.0.0:80 opened 3.000 s after the connection was refused".into())]);
+    }
+
+    #[test]
+    fn a_port_that_opens_while_the_case_is_open_amends_it_too() {
+        let said = amended(refused().after(50).opens("0.0.0.0:80"));
+        assert_eq!(said, [(1, "0.0.0.0:80 opened 0.050 s after the connection was refused".into())]);
+    }
+
+    #[test]
+    fn a_port_that_opens_much_later_has_another_story() {
+        assert_eq!(amended(refused().after(31_000).opens("0.0.0.0:80")), []);
+    }
+
+    #[test]
+    fn another_port_or_address_or_namespace_amends_nothing() {
+        assert_eq!(amended(refused().after(500).opens("0.0.0.0:81")), []);
+        assert_eq!(amended(refused().after(500).opens("127.0.0.1:80")), []);
+        assert_eq!(amended(refused().after(500).within(2).opens("0.0.0.0:80")), []);
+    }
+}

@@ -90,3 +90,44 @@ fn describe(case: &Case<'_>, previous: &Holder, new: &Holder) -> PodIpReuse {
         moved_at: new.since.min(case.time()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::event::Fact;
+    use crate::explain::story::Story;
+
+    const POD: &str = "10.0.0.1:80";
+    const CLIENT: &str = "10.0.0.9:40000";
+
+    /// The address of namespace 1 moves to namespace 2, which listens too.
+    fn moved() -> Story {
+        Story::new().after(1000).vanishes(1).after(10).namespace(2, &["10.0.0.1"], true).within(2)
+    }
+
+    #[test]
+    fn data_for_the_former_holder_is_explained() {
+        let said = moved().opens("0.0.0.0:80").after(500).data_meets_listener(POD, CLIENT, 9).said();
+        assert_eq!(
+            said,
+            "pod-ip-reuse inferred: 10.0.0.1 moved from net:[1] to net:[2] under a living connection"
+        );
+    }
+
+    #[test]
+    fn a_lone_ack_may_be_a_scan() {
+        assert_eq!(moved().opens("0.0.0.0:80").after(500).lone_ack_meets_listener(POD, CLIENT).code(), "unexplained");
+    }
+
+    #[test]
+    fn two_namespaces_that_both_hold_the_address_are_unrelated() {
+        let story = Story::new().after(1000).namespace(2, &["10.0.0.1"], true).within(2).finds("0.0.0.0:80");
+        assert_eq!(story.after(500).data_meets_listener(POD, CLIENT, 9).code(), "unexplained");
+    }
+
+    #[test]
+    fn who_cannot_see_conntrack_cannot_exclude_it() {
+        let story = Story::blind_to(&[Fact::ConntrackDestroyed]).after(1000).vanishes(1);
+        let story = story.after(10).namespace(2, &["10.0.0.1"], true).within(2).opens("0.0.0.0:80");
+        assert_eq!(story.after(500).data_meets_listener(POD, CLIENT, 9).code(), "unexplained");
+    }
+}

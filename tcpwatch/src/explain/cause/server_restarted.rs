@@ -111,3 +111,57 @@ fn describe(case: &Case<'_>, new: &KnownListener, old_closed: Time, certainty: C
 fn opened_by(owner: Option<&Owner>) -> String {
     owner.map_or_else(String::new, |owner| format!(" by {owner}"))
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::event::Exit;
+    use crate::explain::story::Story;
+
+    const SERVER: &str = "10.0.0.1:80";
+    const CLIENT: &str = "10.0.0.9:40000";
+
+    fn restarted() -> Story {
+        let story = Story::new().finds("0.0.0.0:80").after(1000);
+        story.closes("0.0.0.0:80", Some(Exit::Signal(9))).after(2000).opens("0.0.0.0:80").after(500)
+    }
+
+    #[test]
+    fn data_of_an_older_connection_is_inferred() {
+        assert_eq!(
+            restarted().data_meets_listener(SERVER, CLIENT, 9).said(),
+            "server-restarted inferred: the server on 0.0.0.0:80 was restarted 0.5 s before; \
+             the connection belonged to its predecessor"
+        );
+    }
+
+    #[test]
+    fn a_connection_this_host_aborted_itself_is_observed() {
+        let story = Story::new().finds("0.0.0.0:80").after(1000).aborts(SERVER, CLIENT);
+        let story = story.closes("0.0.0.0:80", None).after(2000).opens("0.0.0.0:80").after(500);
+        let said = story.lone_ack_meets_listener(SERVER, CLIENT).said();
+        assert!(said.starts_with("server-restarted observed"), "{said}");
+    }
+
+    #[test]
+    fn a_lone_ack_may_be_a_scan() {
+        assert_eq!(restarted().lone_ack_meets_listener(SERVER, CLIENT).code(), "unexplained");
+    }
+
+    #[test]
+    fn a_listener_that_was_always_there_was_not_restarted() {
+        let story = Story::new().finds("0.0.0.0:80").after(1000);
+        assert_eq!(story.data_meets_listener(SERVER, CLIENT, 9).code(), "unexplained");
+    }
+
+    #[test]
+    fn a_listener_that_opened_without_a_predecessor_was_not_restarted() {
+        let story = Story::new().opens("0.0.0.0:80").after(1000);
+        assert_eq!(story.data_meets_listener(SERVER, CLIENT, 9).code(), "unexplained");
+    }
+
+    #[test]
+    fn a_dropped_handshake_explains_better() {
+        let story = restarted().overflows(SERVER, CLIENT, 9).after(1000);
+        assert_eq!(story.data_meets_listener(SERVER, CLIENT, 9).code(), "accept-queue-overflow");
+    }
+}
