@@ -143,8 +143,8 @@ impl Pruner {
             Seen::Inner => hollow(ty),
             _ => ty,
         };
-        let (own, rows) =
-            shape(ty.kind()).with_context(|| format!("{name}: unexpected {:?}", ty.kind()))?;
+        let kind = ty.kind();
+        let (own, rows) = shape(kind).with_context(|| format!("{name}: unexpected {kind:?}"))?;
         let head = [
             (ty.name, Word::Name),
             (ty.info, Word::Number),
@@ -160,14 +160,18 @@ impl Pruner {
             .into_iter()
             .chain(rest.zip(rows.iter().copied().cycle()))
         {
-            let word = match meaning {
-                Word::Name => self.intern(btf.string(word)?),
-                Word::Type => self.keep(btf, TypeId(word), child)?,
-                Word::Number => word,
-            };
+            let word = self.renumbered(btf, word, meaning, child)?;
             self.out.types.extend(word.to_ne_bytes());
         }
         Ok(())
+    }
+
+    fn renumbered(&mut self, btf: &Btf, word: u32, meaning: Word, seen: Seen) -> Result<u32> {
+        match meaning {
+            Word::Name => Ok(self.intern(btf.string(word)?)),
+            Word::Type => self.keep(btf, TypeId(word), seen),
+            Word::Number => Ok(word),
+        }
     }
 
     fn intern(&mut self, text: &str) -> u32 {
