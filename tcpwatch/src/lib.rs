@@ -1,1 +1,2 @@
 //! tcpwatch.
+pub mod btf;
