@@ -3,6 +3,7 @@
 //! Modules stand in flow order; a module may use only those below it.
 
 pub mod btf;
+pub mod sink;
 pub mod timeline;
 pub mod engine;
 pub mod explain;
