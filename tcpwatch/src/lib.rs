@@ -3,6 +3,8 @@
 //! Modules stand in flow order; a module may use only those below it.
 
 pub mod btf;
+pub mod session;
+pub mod filter;
 pub mod sink;
 pub mod timeline;
 pub mod engine;

@@ -130,7 +130,10 @@ tcpwatch 0.1.0 on node1, Linux 6.18.0, 2026-11-21 12:04:00.000+00:00
     #[test]
     fn verbose_says_what_was_tried() {
         let text = banner(true, &[samples::coverage()]);
-        assert!(text.contains("  tried     resets sent: fentry: refused by the kernel\n"), "{text}");
+        assert!(
+            text.contains("  tried     resets sent: fentry: refused by the kernel\n"),
+            "{text}"
+        );
     }
 
     #[test]

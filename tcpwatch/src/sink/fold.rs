@@ -136,7 +136,10 @@ impl fmt::Display for Repeats {
         match &self.key {
             Key::Reset { direction, local, remote, cause, mechanism, .. } => {
                 let arrow = arrow(*direction);
-                write!(f, "×{count} more like #{first}, to #{last}: {direction} {local} {arrow} {remote} ")?;
+                write!(
+                    f,
+                    "×{count} more like #{first}, to #{last}: {direction} {local} {arrow} {remote} "
+                )?;
                 match cause {
                     Some(code) => f.write_str(code),
                     None => write!(f, "unexplained ({mechanism})"),

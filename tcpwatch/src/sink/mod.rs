@@ -4,11 +4,12 @@
 //! slowest part of the whole way. What they write depends on the events alone, never on when it is written.
 
 mod banner;
+mod block;
 mod clock;
 mod escape;
-//mod explain;
+mod explain;
 mod fold;
-//mod json;
+mod json;
 mod line;
 mod losses;
 mod out;
@@ -25,8 +26,8 @@ use crate::explain::verdict::{Amendment, Totals, Verdict};
 pub use banner::Banner;
 pub use clock::Clock;
 pub use escape::Clean;
-//pub use explain::Explain;
-//pub use json::Json;
+pub use explain::Explain;
+pub use json::{Json, SCHEMA};
 pub use line::Line;
 pub use paint::Paint;
 
@@ -67,4 +68,4 @@ pub struct Summary<'a> {
 }
 
 #[cfg(test)]
-mod samples;
+pub(crate) mod samples;

@@ -10,9 +10,9 @@ use crate::explain::mechanism::Mechanism;
 use crate::explain::verdict::*;
 
 /// 2026-11-21 12:04:00 UTC.
-pub(super) const START: Time = Time(5_000_000_000_000);
+pub(crate) const START: Time = Time(5_000_000_000_000);
 
-pub(super) fn host() -> HostDescribed {
+pub(crate) fn host() -> HostDescribed {
     HostDescribed {
         time: START,
         wall: 1_795_262_640_000_000_000,
@@ -23,7 +23,7 @@ pub(super) fn host() -> HostDescribed {
     }
 }
 
-pub(super) fn coverage() -> CoverageDeclared {
+pub(crate) fn coverage() -> CoverageDeclared {
     let sent = HookCoverage {
         fact: Fact::RstSent,
         hook: "tcp_v4_send_reset".into(),
@@ -41,13 +41,13 @@ pub(super) fn coverage() -> CoverageDeclared {
     CoverageDeclared { time: START, hooks: vec![sent, destroyed] }
 }
 
-pub(super) fn endpoint(text: &str) -> Endpoint {
+pub(crate) fn endpoint(text: &str) -> Endpoint {
     let addr: std::net::SocketAddr = text.parse().unwrap();
     Endpoint::new(addr.ip(), addr.port())
 }
 
 /// Sent by this host, explained.
-pub(super) fn explained() -> Verdict {
+pub(crate) fn explained() -> Verdict {
     let cause = NoListener {
         dialled: endpoint("10.0.0.1:80"),
         elsewhere: vec![endpoint("127.0.0.1:80")],
@@ -77,7 +77,7 @@ pub(super) fn explained() -> Verdict {
 }
 
 /// The other end of it, on the same host; the client used a service address.
-pub(super) fn received() -> Verdict {
+pub(crate) fn received() -> Verdict {
     let sent = explained();
     Verdict {
         id: 18,
@@ -87,18 +87,14 @@ pub(super) fn received() -> Verdict {
         flow: sent.flow.reversed(),
         service: Some(endpoint("10.96.0.1:80")),
         state: Some(TcpState::SynSent),
-        owner: Some(Owner {
-            pid: 812,
-            command: "curl".into(),
-            cgroup: Some("/user.slice".into()),
-        }),
+        owner: Some(Owner { pid: 812, command: "curl".into(), cgroup: Some("/user.slice".into()) }),
         joined: Some(17),
         ..sent
     }
 }
 
 /// Sent by this host, IPv6, not explained.
-pub(super) fn unexplained() -> Verdict {
+pub(crate) fn unexplained() -> Verdict {
     Verdict {
         id: 19,
         namespace: None,
@@ -119,7 +115,7 @@ pub(super) fn unexplained() -> Verdict {
     }
 }
 
-pub(super) fn amendment() -> Amendment {
+pub(crate) fn amendment() -> Amendment {
     let verdict = explained();
     let opened_at = verdict.time.plus(Duration::from_secs(3));
     let cause = NotYetListening {
@@ -137,7 +133,7 @@ pub(super) fn amendment() -> Amendment {
     }
 }
 
-pub(super) fn lost() -> EventsLost {
+pub(crate) fn lost() -> EventsLost {
     EventsLost {
         since: START,
         until: START.plus(Duration::from_secs(1)),
@@ -147,7 +143,7 @@ pub(super) fn lost() -> EventsLost {
     }
 }
 
-pub(super) fn totals() -> Totals {
+pub(crate) fn totals() -> Totals {
     Totals {
         explained: 412,
         unexplained: 3,
@@ -176,6 +172,6 @@ pub(super) fn totals() -> Totals {
     }
 }
 
-pub(super) fn summary(totals: &Totals) -> Summary<'_> {
+pub(crate) fn summary(totals: &Totals) -> Summary<'_> {
     Summary { totals, hidden: 5, cpu: Some(Duration::from_millis(213)) }
 }

@@ -24,7 +24,9 @@ pub(super) fn write_totals(
     writeln!(out)?;
     write_causes(out, summary)?;
     totals.namespaces.iter().try_for_each(|namespace| write_namespace(out, namespace))?;
-    summary.cpu.map_or(Ok(()), |cpu| writeln!(out, "  cpu     {:.3} s of our own", cpu.as_secs_f64()))
+    summary
+        .cpu
+        .map_or(Ok(()), |cpu| writeln!(out, "  cpu     {:.3} s of our own", cpu.as_secs_f64()))
 }
 
 fn write_causes(out: &mut Vec<u8>, summary: &Summary<'_>) -> io::Result<()> {
