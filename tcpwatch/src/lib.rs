@@ -2,6 +2,9 @@
 //!
 //! Modules stand in flow order; a module may use only those below it.
 
+pub mod command;
+pub mod cli;
+pub mod source;
 pub mod btf;
 pub mod session;
 pub mod filter;

@@ -13,6 +13,8 @@ use crate::timeline::Timeline;
 /// One run, from the first event to the totals.
 pub struct Session {
     timeline: Timeline,
+    /// Events in the timeline.
+    waiting: usize,
     engine: Engine,
     desk: Desk,
     /// Latest time told to the sinks.
@@ -29,13 +31,25 @@ impl Session {
         sinks: Vec<Box<dyn Sink>>,
     ) -> Self {
         let desk = Desk { gate: Gate::new(filter), sinks, count, verdicts: 0, shown: 0 };
-        Self { timeline: Timeline::new(slack), engine: Engine::new(), desk, until: Time::default() }
+        Self {
+            timeline: Timeline::new(slack),
+            waiting: 0,
+            engine: Engine::new(),
+            desk,
+            until: Time::default(),
+        }
     }
 
-    pub fn feed(&mut self, event: Event) -> io::Result<()> {
-        self.desk.introduce(&event)?;
-        self.timeline.push(event);
+    /// Takes what was drained together. All of it goes in before anything comes out: one ring's latest event must
+    /// not overtake another ring's earliest.
+    pub fn feed(&mut self, events: impl IntoIterator<Item = Event>) -> io::Result<()> {
+        for event in events {
+            self.desk.introduce(&event)?;
+            self.timeline.push(event);
+            self.waiting += 1;
+        }
         while let Some(event) = self.timeline.next_ready() {
+            self.waiting -= 1;
             self.observe(&event)?;
         }
         Ok(())
@@ -48,7 +62,7 @@ impl Session {
 
     /// Something waits for time to pass: ticks are wanted.
     pub fn pending(&self) -> bool {
-        self.engine.pending()
+        self.waiting > 0 || self.engine.pending()
     }
 
     /// As many verdicts were shown as were asked for.
@@ -192,7 +206,7 @@ mod tests {
         let shared = Shared::default();
         let sink = Line::new(Clock::utc(), Paint::PLAIN, shared.clone());
         let mut session = Session::new(SLACK, filter, count, vec![Box::new(sink)]);
-        two_refusals().into_iter().for_each(|event| session.feed(event).unwrap());
+        session.feed(two_refusals()).unwrap();
         session.finish(None).unwrap();
         String::from_utf8(shared.0.take()).unwrap()
     }
@@ -226,7 +240,7 @@ mod tests {
     fn nobody_reading_is_an_error_to_be_told() {
         let mut session =
             Session::new(SLACK, Filter::default(), None, vec![Box::new(Json::new(Closed))]);
-        two_refusals().into_iter().for_each(|event| session.feed(event).unwrap());
+        session.feed(two_refusals()).unwrap();
         assert_eq!(session.flush().unwrap_err().kind(), io::ErrorKind::BrokenPipe);
     }
 }

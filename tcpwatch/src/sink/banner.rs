@@ -111,7 +111,9 @@ mod tests {
         let mut bytes = Vec::new();
         let mut banner = Banner::new(Clock::utc(), verbose, &mut bytes);
         banner.started(&samples::host()).unwrap();
-        declarations.iter().for_each(|coverage| banner.coverage(coverage).unwrap());
+        for coverage in declarations {
+            banner.coverage(coverage).unwrap();
+        }
         String::from_utf8(bytes).unwrap()
     }
 

@@ -154,7 +154,7 @@ impl fmt::Display for Repeats {
 
 /// So many of a kind are shown in one [`WINDOW`].
 const SHOWN: u32 = 3;
-const WINDOW: Duration = Duration::from_secs(60);
+const WINDOW: Duration = Duration::from_mins(1);
 /// A count waits this long to grow.
 const INTERVAL: Duration = Duration::from_secs(1);
 /// Kinds remembered; beyond, every line is shown.

@@ -72,7 +72,7 @@ impl<W: Write> Sink for Json<W> {
 
     fn coverage(&mut self, coverage: &CoverageDeclared) -> io::Result<()> {
         let time = self.time(coverage.time);
-        let hooks = coverage.hooks.iter().map(Hook::of).collect();
+        let hooks = coverage.hooks.iter().map(Row::of).collect();
         self.write(Body::Coverage(Coverage { time, hooks }))
     }
 
@@ -137,11 +137,11 @@ struct Started<'a> {
 #[derive(Serialize)]
 struct Coverage<'a> {
     time: String,
-    hooks: Vec<Hook<'a>>,
+    hooks: Vec<Row<'a>>,
 }
 
 #[derive(Serialize)]
-struct Hook<'a> {
+struct Row<'a> {
     fact: Fact,
     hook: &'a str,
     way: Option<Way>,
@@ -149,7 +149,7 @@ struct Hook<'a> {
     blind: Option<&'a str>,
 }
 
-impl<'a> Hook<'a> {
+impl<'a> Row<'a> {
     fn of(hook: &'a HookCoverage) -> Self {
         Self {
             fact: hook.fact,
@@ -395,6 +395,7 @@ mod tests {
 
     use super::*;
     use crate::sink::samples;
+    use crate::sink::schema::Schema;
 
     fn written(tell: impl FnOnce(&mut Json<&mut Vec<u8>>)) -> String {
         let mut bytes = Vec::new();
@@ -460,6 +461,40 @@ mod tests {
         assert_eq!(amendment["of"], 17);
         assert_eq!(amendment["cause"], "not-yet-listening");
         assert_eq!(amendment["evidence_lines"][0]["time"], "2026-11-21T12:04:34.882104007Z");
+    }
+
+    #[test]
+    fn every_kind_of_line_fits_the_published_schema() {
+        let totals = samples::totals();
+        let text = written(|json| {
+            json.started(&samples::host()).unwrap();
+            json.coverage(&samples::coverage()).unwrap();
+            json.verdict(&samples::explained()).unwrap();
+            json.verdict(&samples::received()).unwrap();
+            json.verdict(&samples::unexplained()).unwrap();
+            json.amendment(&samples::amendment()).unwrap();
+            json.lost(&samples::lost()).unwrap();
+            json.totals(&samples::summary(&totals)).unwrap();
+        });
+        let schema = Schema::published();
+        assert_eq!(text.lines().count(), 8);
+        for line in text.lines() {
+            let value: Value = serde_json::from_str(line).unwrap();
+            assert_eq!(schema.complaints(&value), [""; 0], "{line}");
+        }
+    }
+
+    #[test]
+    fn the_schema_would_notice() {
+        let mut verdict = of(&samples::explained());
+        verdict["certainty"] = "maybe".into();
+        verdict["id"] = "17".into();
+        verdict["extra"] = true.into();
+        verdict.as_object_mut().unwrap().remove("remedy");
+        let complaints = Schema::published().complaints(&verdict).join("\n");
+        for place in ["$.certainty", "$.id", "$.extra", "$.remedy"] {
+            assert!(complaints.contains(place), "{place} is not in\n{complaints}");
+        }
     }
 
     #[test]

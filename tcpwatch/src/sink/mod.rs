@@ -69,3 +69,5 @@ pub struct Summary<'a> {
 
 #[cfg(test)]
 pub(crate) mod samples;
+#[cfg(test)]
+mod schema;
