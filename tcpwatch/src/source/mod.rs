@@ -32,3 +32,11 @@ pub struct Options {
     /// Kernel type information from a file.
     pub btf: Option<PathBuf>,
 }
+
+/// Opens the running kernel.
+#[cfg(feature = "live")]
+pub fn open(options: &Options) -> anyhow::Result<Box<dyn Live>> {
+    check(options)?;
+    // scaffold: the kernel source goes here
+    anyhow::bail!("this build has no kernel source yet. Wait for the next one")
+}
