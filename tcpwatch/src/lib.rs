@@ -32,6 +32,12 @@
 //! * The task that happened to run when the kernel answered a segment is nobody's owner, and is not even read.
 //! * No payload, nothing pinned, nothing written to the host.
 
+pub mod command;
+pub mod cli;
+pub mod source;
+pub mod session;
+pub mod filter;
+pub mod sink;
 pub mod timeline;
 pub mod engine;
 pub mod explain;
