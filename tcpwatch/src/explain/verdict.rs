@@ -42,7 +42,7 @@ pub struct Verdict {
 /// What came of it.
 #[derive(Clone, Debug)]
 pub enum Finding {
-    Explained(Explanation),
+    Explained(Box<Explanation>),
     /// An honest end: what was not seen and would have decided.
     Unexplained {
         missing: Vec<String>,

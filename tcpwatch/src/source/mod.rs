@@ -1,4 +1,3 @@
 //! Where events come from.
 
-#[cfg(feature = "live")]
 pub mod kernel;
