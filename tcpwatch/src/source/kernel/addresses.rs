@@ -6,9 +6,7 @@
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use rustix::net::netlink::ROUTE;
-
-use super::netlink::{Attributes, Messages, array_at, dump};
+use super::netlink::{Attributes, Messages, ROUTE, array_at, dump};
 
 /// All addresses of the calling thread's network namespace, in order, each once.
 pub fn addresses() -> io::Result<Vec<IpAddr>> {

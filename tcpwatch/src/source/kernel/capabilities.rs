@@ -38,7 +38,9 @@ impl Capability {
     pub fn purpose(self) -> &'static str {
         match self {
             Self::Bpf => "Without it no eBPF program can be loaded, so no reset is seen.",
-            Self::Perfmon => "Without it eBPF programs cannot read kernel memory, so no reset is seen.",
+            Self::Perfmon => {
+                "Without it eBPF programs cannot read kernel memory, so no reset is seen."
+            }
             Self::NetAdmin => {
                 "Without it conntrack events arrive through a small buffer and are lost in bursts."
             }

@@ -33,9 +33,7 @@ use super::ctnetlink::{self, Destroyed, Malformed};
 use super::netlink::{Messages, open};
 use super::netns::Place;
 use super::{clock, conntrack_filter, remover, sysctl};
-use crate::event::{
-    ConntrackDestroyed, Event, EventsLost, Fact, LossStage, NetNs, Remover, Time,
-};
+use crate::event::{ConntrackDestroyed, Event, EventsLost, Fact, LossStage, NetNs, Remover, Time};
 
 /// Looks up the command of a process that has ended, by namespace and pid (see [`super::remover`]).
 pub type CommandOf<'a> = &'a mut dyn FnMut(NetNs, u32) -> Option<String>;
@@ -44,7 +42,6 @@ pub type CommandOf<'a> = &'a mut dyn FnMut(NetNs, u32) -> Option<String>;
 ///
 /// Readable ([`AsFd`]) when a message waits; or [`Self::drain`] is called every 10 ms: with nothing to
 /// read it costs one system call, whatever the number of namespaces.
-#[derive(Debug)]
 pub struct ConntrackWatch {
     epoll: OwnedFd,
     sockets: BTreeMap<NetNs, Subscription>,
@@ -155,12 +152,7 @@ impl ConntrackWatch {
     }
 
     /// Whether all was read.
-    fn drain_one(
-        &mut self,
-        netns: NetNs,
-        command_of: CommandOf<'_>,
-        out: &mut Vec<Event>,
-    ) -> bool {
+    fn drain_one(&mut self, netns: NetNs, command_of: CommandOf<'_>, out: &mut Vec<Event>) -> bool {
         for _ in 0..BURST {
             match self.receive(netns) {
                 Ok(len) => self.read(netns, len, command_of, out),
@@ -245,7 +237,7 @@ impl Removal {
 
 /// A socket of the calling thread's namespace. The filter and the big buffer are wishes: it works without.
 fn subscribe() -> io::Result<OwnedFd> {
-    let socket = open(NETFILTER, CONNTRACK_DESTROY, SocketFlags::NONBLOCK)?;
+    let socket = open(Some(NETFILTER), CONNTRACK_DESTROY, SocketFlags::NONBLOCK)?;
     if let Err(error) = SockRef::from(&socket).attach_filter(&conntrack_filter::program()) {
         log::debug!("conntrack messages are not filtered in the kernel: {error}");
     }

@@ -45,17 +45,13 @@ mod tests {
 
     const SNMP: &str = "Ip: Forwarding DefaultTTL\nIp: 1 64\n\
         Tcp: RtoAlgorithm MaxConn AttemptFails EstabResets OutRsts\nTcp: 1 -1 7 5 12\nUdp: InDatagrams\nUdp: 3\n";
-    const NETSTAT: &str =
-        "TcpExt: SyncookiesFailed ListenOverflows ListenDrops\nTcpExt: 2 4 6\nIpExt: InOctets\nIpExt: 1\n";
+    const NETSTAT: &str = "TcpExt: SyncookiesFailed ListenOverflows ListenDrops\nTcpExt: 2 4 6\nIpExt: InOctets\nIpExt: 1\n";
 
     #[test]
     fn values_are_found_by_name() {
         let read = parse(SNMP, NETSTAT);
         assert_eq!((read.out_rsts, read.estab_resets, read.attempt_fails), (12, 5, 7));
-        assert_eq!(
-            (read.listen_overflows, read.listen_drops, read.syncookies_failed),
-            (4, 6, 2)
-        );
+        assert_eq!((read.listen_overflows, read.listen_drops, read.syncookies_failed), (4, 6, 2));
     }
 
     #[test]

@@ -33,23 +33,23 @@ pub fn parse(message: &Message<'_>) -> Result<Option<Destroyed>, Malformed> {
     }
     let attributes = message.payload.get(NFGENMSG..).map(Attributes).ok_or(Malformed)?;
     let original = attributes.nested(CTA_TUPLE_ORIG).ok_or(Malformed)?;
-    if protocol(original).ok_or(Malformed)? != IPPROTO_TCP {
+    if protocol(&original).ok_or(Malformed)? != IPPROTO_TCP {
         return Ok(None);
     }
-    let destroyed = destroyed(message.portid, attributes, original).ok_or(Malformed)?;
+    let destroyed = destroyed(message.portid, &attributes, &original).ok_or(Malformed)?;
     Ok(Some(destroyed).filter(Destroyed::was_alive))
 }
 
 fn destroyed(
     portid: u32,
-    attributes: Attributes<'_>,
-    original: Attributes<'_>,
+    attributes: &Attributes<'_>,
+    original: &Attributes<'_>,
 ) -> Option<Destroyed> {
     let reply = attributes.nested(CTA_TUPLE_REPLY)?;
     let status = be32(attributes.find(CTA_STATUS)?)?;
     let state = state(attributes);
     Some(Destroyed {
-        entry: ConntrackEntry { original: tuple(original)?, reply: tuple(reply)? },
+        entry: ConntrackEntry { original: tuple(original)?, reply: tuple(&reply)? },
         state: state.map(ConntrackState::from_kernel),
         seen_reply: status & IPS_SEEN_REPLY != 0,
         assured: status & IPS_ASSURED != 0,
@@ -74,7 +74,7 @@ impl Destroyed {
 
 /// Kernels that tell the state tell the rest of the time too, in whole seconds rounded down, and leave it out when it
 /// is zero (`ctnetlink_dump_timeout` with `skip_zero`). Within its last second only a requester gives a removal away.
-fn death(attributes: Attributes<'_>, portid: u32) -> Option<Death> {
+fn death(attributes: &Attributes<'_>, portid: u32) -> Option<Death> {
     match attributes.find(CTA_TIMEOUT) {
         Some(value) => {
             let seconds = be32(value)?;
@@ -85,17 +85,17 @@ fn death(attributes: Attributes<'_>, portid: u32) -> Option<Death> {
     }
 }
 
-fn state(attributes: Attributes<'_>) -> Option<u8> {
+fn state(attributes: &Attributes<'_>) -> Option<u8> {
     let tcp = attributes.nested(CTA_PROTOINFO)?.nested(CTA_PROTOINFO_TCP)?;
     tcp.find(CTA_PROTOINFO_TCP_STATE)?.first().copied()
 }
 
-fn protocol(tuple: Attributes<'_>) -> Option<u8> {
+fn protocol(tuple: &Attributes<'_>) -> Option<u8> {
     tuple.nested(CTA_TUPLE_PROTO)?.find(CTA_PROTO_NUM)?.first().copied()
 }
 
-fn tuple(tuple: Attributes<'_>) -> Option<Tuple> {
-    let (source, destination) = addresses(tuple.nested(CTA_TUPLE_IP)?)?;
+fn tuple(tuple: &Attributes<'_>) -> Option<Tuple> {
+    let (source, destination) = addresses(&tuple.nested(CTA_TUPLE_IP)?)?;
     let ports = tuple.nested(CTA_TUPLE_PROTO)?;
     Some(Tuple {
         source: Endpoint { addr: source, port: be16(ports.find(CTA_PROTO_SRC_PORT)?)? },
@@ -103,11 +103,12 @@ fn tuple(tuple: Attributes<'_>) -> Option<Tuple> {
     })
 }
 
-fn addresses(ip: Attributes<'_>) -> Option<(IpAddr, IpAddr)> {
+fn addresses(ip: &Attributes<'_>) -> Option<(IpAddr, IpAddr)> {
     let v4 = |kind| Some(Ipv4Addr::from(array_at::<4>(ip.find(kind)?, 0)?).into());
     let v6 = |kind| Some(Ipv6Addr::from(array_at::<16>(ip.find(kind)?, 0)?).into());
     let pair = |source: Option<IpAddr>, destination| Some((source?, destination?));
-    pair(v4(CTA_IP_V4_SRC), v4(CTA_IP_V4_DST)).or_else(|| pair(v6(CTA_IP_V6_SRC), v6(CTA_IP_V6_DST)))
+    pair(v4(CTA_IP_V4_SRC), v4(CTA_IP_V4_DST))
+        .or_else(|| pair(v6(CTA_IP_V6_SRC), v6(CTA_IP_V6_DST)))
 }
 
 fn be16(value: &[u8]) -> Option<u16> {

@@ -6,7 +6,7 @@
 //! A namespace that dies and another that takes over its inode number between two looks are told apart by their names;
 //! two without names are not (but see [`super::conntrack`], whose sockets keep numbers from being reused).
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::netns::{self, Place};
@@ -276,7 +276,7 @@ impl Reading {
     }
 
     /// The listeners first, then the namespace.
-    fn tell(self, appeared: bool, holders: &HashMap<u64, u32>, out: &mut Vec<Event>) -> Known {
+    fn tell(self, appeared: bool, holders: &BTreeMap<u64, u32>, out: &mut Vec<Event>) -> Known {
         let netns = self.place.netns;
         let holder = |listener: &Listener| holders.get(&listener.inode?).copied();
         out.extend(self.listeners.into_iter().map(|listener| {
@@ -324,7 +324,8 @@ mod tests {
         let socket = TcpListener::bind("127.0.0.1:0").unwrap();
         let (port, own) = (socket.local_addr().unwrap().port(), netns::own().unwrap());
         let (_, out) = start();
-        let namespace = position(&out, |e| matches!(e, Event::NamespaceDescribed(n) if n.netns == own));
+        let namespace =
+            position(&out, |e| matches!(e, Event::NamespaceDescribed(n) if n.netns == own));
         let ours = |e: &Event| matches!(e, Event::ListenerFound(l) if l.netns == own && l.listener.local.port == port);
         let listener = position(&out, ours);
         assert!(listener < namespace);

@@ -26,7 +26,7 @@ pub struct Message<'a> {
 }
 
 /// The messages in a buffer; ends at the first one that is cut short.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Messages<'a>(pub &'a [u8]);
 
 impl<'a> Iterator for Messages<'a> {
@@ -47,17 +47,17 @@ impl<'a> Iterator for Messages<'a> {
 }
 
 /// The attributes in a payload, as (type without its flag bits, value); ends at the first one that is cut short.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Attributes<'a>(pub &'a [u8]);
 
 impl<'a> Attributes<'a> {
     /// The value of the first attribute of this type.
-    pub fn find(mut self, kind: u16) -> Option<&'a [u8]> {
-        self.find_map(|(k, value)| (k == kind).then_some(value))
+    pub fn find(&self, kind: u16) -> Option<&'a [u8]> {
+        self.clone().find_map(|(k, value)| (k == kind).then_some(value))
     }
 
     /// The attributes inside the first attribute of this type.
-    pub fn nested(self, kind: u16) -> Option<Self> {
+    pub fn nested(&self, kind: u16) -> Option<Self> {
         self.find(kind).map(Self)
     }
 }
@@ -74,10 +74,13 @@ impl<'a> Iterator for Attributes<'a> {
     }
 }
 
+/// `NETLINK_ROUTE` is protocol 0.
+pub const ROUTE: Option<Protocol> = None;
+
 /// Opens a netlink socket in the calling thread's network namespace.
-pub fn open(protocol: Protocol, groups: u32, flags: SocketFlags) -> io::Result<OwnedFd> {
+pub fn open(protocol: Option<Protocol>, groups: u32, flags: SocketFlags) -> io::Result<OwnedFd> {
     let flags = flags | SocketFlags::CLOEXEC;
-    let socket = socket_with(AddressFamily::NETLINK, SocketType::RAW, flags, Some(protocol))?;
+    let socket = socket_with(AddressFamily::NETLINK, SocketType::RAW, flags, protocol)?;
     bind(&socket, &SocketAddrNetlink::new(0, groups))?;
     Ok(socket)
 }
@@ -85,7 +88,7 @@ pub fn open(protocol: Protocol, groups: u32, flags: SocketFlags) -> io::Result<O
 /// Dumps a kernel table of the calling thread's network namespace: all answers, one after the other.
 ///
 /// A table that changed under the dump (`NLM_F_DUMP_INTR`) is read again, a few times.
-pub fn dump(protocol: Protocol, kind: u16, request: &[u8]) -> io::Result<Vec<u8>> {
+pub fn dump(protocol: Option<Protocol>, kind: u16, request: &[u8]) -> io::Result<Vec<u8>> {
     let socket = open(protocol, 0, SocketFlags::empty())?;
     set_socket_timeout(&socket, Timeout::Recv, Some(PATIENCE))?;
     let mut answers = Vec::new();

@@ -26,7 +26,7 @@ pub struct Place {
     /// The lowest pid that lives in it.
     pub pid: Option<u32>,
     /// The file behind the name.
-    file: Option<PathBuf>,
+    pub(super) file: Option<PathBuf>,
 }
 
 impl Place {

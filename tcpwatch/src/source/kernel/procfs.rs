@@ -2,7 +2,7 @@
 //!
 //! Processes vanish between any two reads: everything here answers `None` or leaves out, and never fails.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 
@@ -29,8 +29,8 @@ pub fn owner(pid: u32) -> Option<Owner> {
 ///
 /// A socket that several hold goes to the lowest pid, usually the parent; to pid 1 only when it is alone
 /// (systemd keeps the sockets that it hands to services). Inodes that nobody holds are absent.
-pub fn holders(inodes: &HashSet<u64>) -> HashMap<u64, u32> {
-    let mut found = HashMap::new();
+pub fn holders(inodes: &BTreeSet<u64>) -> BTreeMap<u64, u32> {
+    let mut found = BTreeMap::new();
     if inodes.is_empty() {
         return found;
     }
@@ -103,10 +103,10 @@ mod tests {
         let socket = TcpListener::bind("127.0.0.1:0").unwrap();
         let link = format!("/proc/self/fd/{}", socket.as_raw_fd());
         let inode = linked_inode(Path::new(&link), "socket").unwrap();
-        assert_eq!(holders(&HashSet::from([inode]))[&inode], process::id());
+        assert_eq!(holders(&BTreeSet::from([inode]))[&inode], process::id());
         assert!(holds(process::id(), inode));
         drop(socket);
-        assert!(holders(&HashSet::from([inode])).is_empty());
+        assert!(holders(&BTreeSet::from([inode])).is_empty());
     }
 
     #[test]

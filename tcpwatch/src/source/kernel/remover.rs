@@ -11,7 +11,7 @@
 //! dropped: the tracepoint fires ahead of `exit_task_namespaces`, kernel/exit.c `do_exit`), value = (pid as we see
 //! it, comm). Its look-up is the `of_the_dead` parameter here.
 
-use std::collections::HashSet;
+use std::collections::BTreeSet;
 use std::fs;
 
 use super::netns::Place;
@@ -43,7 +43,7 @@ fn holder(portid: u32, inode: u64) -> Option<u32> {
     if procfs::holds(portid, inode) {
         return Some(portid);
     }
-    procfs::holders(&HashSet::from([inode])).remove(&inode)
+    procfs::holders(&BTreeSet::from([inode])).remove(&inode)
 }
 
 /// Columns of `/proc/net/netlink`: sk, Eth (protocol), Pid (port), Groups, Rmem, Wmem, Dump, Locks, Drops, Inode.

@@ -19,7 +19,7 @@ pub fn listeners() -> io::Result<Vec<Listener>> {
 }
 
 fn listeners_of(family: u8) -> io::Result<Vec<Listener>> {
-    Ok(parse(&dump(SOCK_DIAG, SOCK_DIAG_BY_FAMILY, &request(family))?))
+    Ok(parse(&dump(Some(SOCK_DIAG), SOCK_DIAG_BY_FAMILY, &request(family))?))
 }
 
 /// The listeners among the answers of a dump.
