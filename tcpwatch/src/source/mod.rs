@@ -1,5 +1,7 @@
 //! Where events come from.
 
+#[cfg(feature = "live")]
+pub mod kernel;
 mod preflight;
 
 use std::path::PathBuf;
