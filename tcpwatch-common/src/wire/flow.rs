@@ -5,7 +5,7 @@
 #[derive(Clone, Copy)]
 #[cfg_attr(
     feature = "decode",
-    derive(zerocopy::FromBytes, zerocopy::Immutable, zerocopy::KnownLayout)
+    derive(zerocopy::FromBytes, zerocopy::IntoBytes, zerocopy::Immutable, zerocopy::KnownLayout)
 )]
 pub struct Flow {
     pub local: [u8; 16],
@@ -26,7 +26,7 @@ const _: () = assert!(size_of::<Flow>() == 40);
 #[derive(Clone, Copy)]
 #[cfg_attr(
     feature = "decode",
-    derive(zerocopy::FromBytes, zerocopy::Immutable, zerocopy::KnownLayout)
+    derive(zerocopy::FromBytes, zerocopy::IntoBytes, zerocopy::Immutable, zerocopy::KnownLayout)
 )]
 pub struct Tuple {
     pub source: [u8; 16],

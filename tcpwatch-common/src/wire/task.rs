@@ -4,7 +4,7 @@
 #[derive(Clone, Copy)]
 #[cfg_attr(
     feature = "decode",
-    derive(zerocopy::FromBytes, zerocopy::Immutable, zerocopy::KnownLayout)
+    derive(zerocopy::FromBytes, zerocopy::IntoBytes, zerocopy::Immutable, zerocopy::KnownLayout)
 )]
 pub struct Task {
     /// Thread group id, what users call the pid (as seen from the initial pid namespace).

@@ -1,5 +1,7 @@
 //! What is a program given? The same questions, whichever way it is attached.
 
+use core::hint::black_box;
+
 use aya_ebpf::programs::{BtfTracePointContext, FEntryContext, ProbeContext};
 use tcpwatch_common::wire::{NOT_GIVEN, way};
 
@@ -19,15 +21,16 @@ pub(crate) trait Context {
 
     /// An enum argument whose position differs between kernels (1 to 3), or [`NOT_GIVEN`].
     ///
-    /// The positions are spelled out because a load from the context must have a constant offset in the
-    /// instruction itself; the verifier removes the arms that are not this kernel's.
+    /// A load from the context must have a constant offset in the instruction itself. So the positions are
+    /// spelled out, `black_box` keeps the compiler from making one computed load of them, and the verifier
+    /// removes the arms that are not this kernel's.
     #[inline(always)]
     #[expect(clippy::cast_possible_truncation, clippy::cast_possible_wrap, reason = "an enum is an int")]
     fn enumerator(&self, index: Option<u32>) -> i32 {
         match index {
-            Some(1) => self.raw(1) as i32,
-            Some(2) => self.raw(2) as i32,
-            Some(3) => self.raw(3) as i32,
+            Some(1) => black_box(self.raw(1)) as i32,
+            Some(2) => black_box(self.raw(2)) as i32,
+            Some(3) => black_box(self.raw(3)) as i32,
             _ => NOT_GIVEN,
         }
     }
