@@ -163,3 +163,7 @@ arguments! {
     /// `SKB_DROP_REASON_TCP_LISTEN_OVERFLOW`.
     drop_listen_overflow: Query::EnumValue { name: "skb_drop_reason", value: "SKB_DROP_REASON_TCP_LISTEN_OVERFLOW" };
 }
+
+// The loader overwrites both structs as arrays of words.
+const _: () = assert!(size_of::<Offsets>() == 4 * FIELDS.len());
+const _: () = assert!(size_of::<Arguments>() == 4 * ARGUMENTS.len());

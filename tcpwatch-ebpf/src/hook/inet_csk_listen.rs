@@ -15,7 +15,7 @@ use tcpwatch_common::wire::{Listener, kind};
 
 use crate::emit::Slot;
 use crate::filter;
-use crate::read::{Context, LISTEN, Queue, Read, Sock, describe_current};
+use crate::read::{CLOSE, Context, LISTEN, Queue, Read, Sock, describe_current};
 
 #[fentry(function = "inet_csk_listen_start")]
 fn listener_opened_fentry(ctx: FEntryContext) -> i32 {
@@ -54,12 +54,13 @@ fn closed<C: Context>(ctx: &C) -> i32 {
     0
 }
 
-/// A change of state of any socket; most are not about listeners and leave after two loads.
+/// A change of state of any socket; most are not about listeners and leave after two loads. A connection
+/// begins as a copy of its listener and leaves LISTEN too, but for SYN_RECV (`inet_csk_clone_lock`).
 #[inline(always)]
 fn changed<C: Context>(ctx: &C) -> i32 {
     if ctx.raw(2) == u64::from(LISTEN) {
         opened(ctx)
-    } else if ctx.raw(1) == u64::from(LISTEN) {
+    } else if ctx.raw(1) == u64::from(LISTEN) && ctx.raw(2) == u64::from(CLOSE) {
         closed(ctx)
     } else {
         0
