@@ -1,10 +1,11 @@
 //! Which conntrack entry died while its connection was alive?
 //!
-//! proto: 5.10: net/netfilter/core.c: void nf_conntrack_destroy(struct nf_conntrack *nfct)
+//! proto: 5.10: net/netfilter/nf_conntrack_core.c: static void destroy_conntrack(struct nf_conntrack *nfct)
 //! proto: 5.17: net/netfilter/nf_conntrack_core.c: void nf_ct_destroy(struct nf_conntrack *nfct)
 //!
-//! Before 5.17 every death passes the first; since then most go to the second directly, in a module on most
-//! distributions. `nf_ct_delete` would be nearer to the decision, but compilers split it in two.
+//! One function under two names: the last user of an entry ends there. `nf_conntrack_destroy` in vmlinux calls
+//! it, but since 5.17 most go around that. `nf_ct_delete` would be nearer to the decision, but compilers split
+//! it in two.
 
 use aya_ebpf::helpers::generated::bpf_jiffies64;
 use aya_ebpf::macros::{fentry, kprobe};
@@ -25,12 +26,7 @@ fn conntrack_destroyed_kprobe(ctx: ProbeContext) -> i32 {
     called(&ctx)
 }
 
-#[fentry(function = "nf_conntrack_destroy")]
-fn conntrack_destroyed_early_fentry(ctx: FEntryContext) -> i32 {
-    called(&ctx)
-}
-
-#[kprobe(function = "nf_conntrack_destroy")]
+#[kprobe(function = "destroy_conntrack")]
 fn conntrack_destroyed_early_kprobe(ctx: ProbeContext) -> i32 {
     called(&ctx)
 }

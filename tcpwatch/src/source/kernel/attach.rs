@@ -9,7 +9,6 @@ use aya::{Btf as AyaBtf, Ebpf, EbpfError, EbpfLoader, Endianness};
 use super::error::{self, OpenError};
 use super::hooks::{Attachment, HOOKS, Hook, Need, Part};
 use super::offsets::Layout;
-use crate::btf::Btf;
 use crate::event::{Fact, HookCoverage, Way};
 
 /// The committed object (`cargo xtask ebpf` makes it).
@@ -49,7 +48,6 @@ fn aya_btf(path: &Path) -> Result<AyaBtf, OpenError> {
 /// The programs in the kernel, by hook.
 pub(super) struct Attached {
     ebpf: Ebpf,
-    btf: Btf,
     btf_path: PathBuf,
     layout: Layout,
     rows: Vec<Row>,
@@ -74,10 +72,9 @@ impl Attached {
     pub(super) fn new(
         ebpf: Ebpf,
         btf_path: &Path,
-        btf: Btf,
         layout: Layout,
     ) -> Result<Self, OpenError> {
-        let mut all = Self { ebpf, btf, btf_path: btf_path.to_owned(), layout, rows: Vec::new() };
+        let mut all = Self { ebpf, btf_path: btf_path.to_owned(), layout, rows: Vec::new() };
         let aya_btf = aya_btf(btf_path)?;
         for hook in HOOKS {
             let row = all.attach(hook, &aya_btf);
@@ -201,7 +198,6 @@ impl Attached {
             Need::Nothing => true,
             Need::TheImpossible => false,
             Need::Argument(name) => self.layout.has_argument(name),
-            Need::Member(path) => self.btf.member(path).is_ok(),
         }
     }
 }

@@ -41,7 +41,7 @@ pub(super) struct Limit {
     pub(super) sentence: &'static str,
 }
 
-/// Something of the kernel's BTF.
+/// Something of this kernel.
 #[derive(Clone, Copy)]
 pub(super) enum Need {
     Nothing,
@@ -49,8 +49,6 @@ pub(super) enum Need {
     TheImpossible,
     /// A name in `tcpwatch_common::offsets::ARGUMENTS`.
     Argument(&'static str),
-    /// A path to a member.
-    Member(&'static str),
 }
 
 pub(super) const HOOKS: &[Hook] = &[
@@ -223,16 +221,11 @@ pub(super) const HOOKS: &[Hook] = &[
                 parts: &[part("conntrack_destroyed_kprobe", "nf_ct_destroy")],
                 limits: &[],
             },
-            Attachment {
-                way: Way::Fentry,
-                needs: EVERY_DEATH_PASSES,
-                parts: &[part("conntrack_destroyed_early_fentry", "nf_conntrack_destroy")],
-                limits: &[],
-            },
+            // Its name before 5.17.
             Attachment {
                 way: Way::Kprobe,
-                needs: EVERY_DEATH_PASSES,
-                parts: &[part("conntrack_destroyed_early_kprobe", "nf_conntrack_destroy")],
+                needs: Need::Nothing,
+                parts: &[part("conntrack_destroyed_early_kprobe", "destroy_conntrack")],
                 limits: &[],
             },
         ],
@@ -244,10 +237,6 @@ pub(super) const HOOKS: &[Hook] = &[
 
 const NO_PACKET: &str = "the packet is not seen: data after shutdown looks like a reset from the peer, and \
                          the TTL is unknown";
-
-/// Before 5.17 the count of users was an `atomic_t` and the last one always called `nf_conntrack_destroy`.
-/// The series that made it a `refcount_t` (719774377622) also made most callers go around it (6ae7989c9af0).
-const EVERY_DEATH_PASSES: Need = Need::Member("nf_conntrack.use.counter");
 
 const fn part(program: &'static str, target: &'static str) -> Part {
     Part { program, target, if_absent: "" }

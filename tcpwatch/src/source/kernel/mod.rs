@@ -46,7 +46,7 @@ impl KernelSource {
         let mut ebpf = attach::load(path, &layout, options.events_ring)?;
         let mut rings = Rings::take(&mut ebpf, decoder, now)?;
         let problems = layout.problems.clone();
-        let attached = Attached::new(ebpf, path, btf, layout)?;
+        let attached = Attached::new(ebpf, path, layout)?;
         rings.enable()?;
         let source = Self { attached, rings, problems };
         let coverage = source.coverage(now);
