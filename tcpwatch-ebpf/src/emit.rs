@@ -79,20 +79,26 @@ impl<T: Record> Slot<T> {
         let header = Header { time, netns, cpu: cpu as u16, kind: self.kind, way: self.way };
         // SAFETY: `Record` promises a header at the start of the slot.
         unsafe { self.record().cast::<Header>().write(header) };
-        self.entry.submit(wakeup(T::ring()));
+        self.entry.submit(wakeup::<T>());
     }
 }
 
-/// A wake-up costs microseconds, a record a fifth of one: the reader comes by on a timer, and is called only
-/// when the ring fills faster than it comes.
+/// A wake-up costs microseconds even when nobody waits, a record a fifth of one: the reader comes by on a
+/// timer, and is called only when the ring fills faster than it comes, once for every step. Two processors may
+/// pass a step together and both stay silent; the next step is near.
 #[inline(always)]
-fn wakeup(ring: &RingBuf) -> u64 {
-    let busy = ring.query(u64::from(BPF_RB_AVAIL_DATA)) > BUSY;
-    u64::from(if busy { BPF_RB_FORCE_WAKEUP } else { BPF_RB_NO_WAKEUP })
+fn wakeup<T: Record>() -> u64 {
+    let unread = T::ring().query(u64::from(BPF_RB_AVAIL_DATA));
+    let before = unread.wrapping_sub(size_of::<T>() as u64 + RECORD_HEADER);
+    let stepped = unread / STEP != before / STEP;
+    u64::from(if stepped { BPF_RB_FORCE_WAKEUP } else { BPF_RB_NO_WAKEUP })
 }
 
-/// Bytes not yet read above which the reader is woken.
-const BUSY: u64 = 16 << 10;
+/// Bytes; a power of two.
+const STEP: u64 = 16 << 10;
+
+/// `BPF_RINGBUF_HDR_SZ` (include/uapi/linux/bpf.h).
+const RECORD_HEADER: u64 = 8;
 
 #[inline(always)]
 fn count(kind: u8, which: impl FnOnce(&mut wire::Losses) -> *mut [u64; LOSS_SLOTS]) {

@@ -50,6 +50,7 @@ pub(super) struct Attached {
     ebpf: Ebpf,
     btf_path: PathBuf,
     layout: Layout,
+    avoid: Vec<Way>,
     rows: Vec<Row>,
 }
 
@@ -73,8 +74,10 @@ impl Attached {
         ebpf: Ebpf,
         btf_path: &Path,
         layout: Layout,
+        avoid: &[Way],
     ) -> Result<Self, OpenError> {
-        let mut all = Self { ebpf, btf_path: btf_path.to_owned(), layout, rows: Vec::new() };
+        let (own_path, avoid) = (btf_path.to_owned(), avoid.to_vec());
+        let mut all = Self { ebpf, btf_path: own_path, layout, avoid, rows: Vec::new() };
         let aya_btf = aya_btf(btf_path)?;
         for hook in HOOKS {
             let row = all.attach(hook, &aya_btf);
@@ -141,6 +144,9 @@ impl Attached {
         btf: &AyaBtf,
     ) -> Result<Vec<&'static str>, String> {
         let targets = targets(attachment);
+        if self.avoid.contains(&attachment.way) {
+            return Err(format!("{} {targets}: not tried, as asked", attachment.way));
+        }
         if !self.has(attachment.needs) {
             return Err(format!("{} {targets}: tells too little on this kernel", attachment.way));
         }

@@ -14,7 +14,7 @@ pub use rings::Wakeups;
 
 use crate::btf::Btf;
 use crate::decode::{Decoder, ResetReasons};
-use crate::event::{CoverageDeclared, Event, Time};
+use crate::event::{CoverageDeclared, Event, Fact, Time, Way};
 use attach::Attached;
 use offsets::Layout;
 use rings::Rings;
@@ -26,6 +26,8 @@ pub struct Options {
     pub btf: Option<PathBuf>,
     /// Bytes of the ring for resets, overflows and listeners; rounded up to a power of two.
     pub events_ring: Option<u32>,
+    /// Ways not to try: where one misbehaves, and to see what the others tell.
+    pub avoid: Vec<Way>,
 }
 
 /// Hooks in the kernel, as long as this value lives: nothing is pinned, so even `kill -9` leaves nothing.
@@ -46,7 +48,7 @@ impl KernelSource {
         let mut ebpf = attach::load(path, &layout, options.events_ring)?;
         let mut rings = Rings::take(&mut ebpf, decoder, now)?;
         let problems = layout.problems.clone();
-        let attached = Attached::new(ebpf, path, layout)?;
+        let attached = Attached::new(ebpf, path, layout, &options.avoid)?;
         rings.enable()?;
         let source = Self { attached, rings, problems };
         let coverage = source.coverage(now);
@@ -66,7 +68,7 @@ impl KernelSource {
 
     /// No way into conntrack works on this kernel, module or not: time for the DESTROY messages of ctnetlink.
     pub fn needs_conntrack_messages(&self) -> bool {
-        self.attached.is_hopeless(crate::event::Fact::ConntrackDestroyed)
+        self.attached.is_hopeless(Fact::ConntrackDestroyed)
     }
 
     /// Hands over everything that has come since the last call, with what was lost meanwhile.
