@@ -34,8 +34,9 @@
 
 pub mod command;
 pub mod cli;
-pub mod source;
 pub mod session;
+pub mod source;
+pub mod decode;
 pub mod filter;
 pub mod sink;
 pub mod timeline;
