@@ -57,12 +57,6 @@ pub struct Rst {
     #[arg(short, long, value_enum, default_value_t = Output::Text)]
     pub output: Output,
 
-    #[command(flatten)]
-    pub wanted: Wanted,
-
-    #[command(flatten)]
-    pub limits: Limits,
-
     /// Write a line `ready` to this file descriptor when every hook is live; stderr gets one in any case
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(i32).range(0..))]
     pub ready_fd: Option<i32>,
@@ -70,6 +64,12 @@ pub struct Rst {
     /// Kernel type information, where the kernel has none at /sys/kernel/btf/vmlinux
     #[arg(long, value_name = "FILE")]
     pub btf: Option<PathBuf>,
+
+    #[command(flatten)]
+    pub wanted: Wanted,
+
+    #[command(flatten)]
+    pub limits: Limits,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

@@ -2,14 +2,15 @@
 
 use std::io::Write;
 
+use anyhow::Context;
+
 use crate::explain::cause::Cause;
 
 pub(super) fn run(mut to: impl Write) -> anyhow::Result<()> {
     let widest = Cause::ALL.iter().map(|(code, _)| code.len()).max().unwrap_or(0);
     let lines: Vec<_> =
         Cause::ALL.iter().map(|(code, meaning)| format!("{code:<widest$}  {meaning}\n")).collect();
-    to.write_all(lines.concat().as_bytes())?;
-    Ok(())
+    to.write_all(lines.concat().as_bytes()).context("cannot write to stdout")
 }
 
 #[cfg(test)]

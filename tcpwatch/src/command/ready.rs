@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{self, Write};
 use std::os::fd::{BorrowedFd, RawFd};
 
-use anyhow::Context;
+use anyhow::anyhow;
 
 /// Where to say it.
 pub(super) struct Ready {
@@ -17,10 +17,9 @@ impl Ready {
     pub(super) fn new(number: Option<RawFd>) -> anyhow::Result<Self> {
         let copy = |number| {
             // SAFETY: the borrowed descriptor is only duplicated, and the kernel refuses numbers that are not open.
-            unsafe { BorrowedFd::borrow_raw(number) }.try_clone_to_owned().with_context(|| {
-                format!(
-                    "cannot use file descriptor {number}. Give --ready-fd the number of an open one"
-                )
+            let copy = unsafe { BorrowedFd::borrow_raw(number) }.try_clone_to_owned();
+            copy.map_err(|error| {
+                anyhow!("cannot use file descriptor {number}: {error}. Give --ready-fd an open one")
             })
         };
         Ok(Self { descriptor: number.map(copy).transpose()?.map(File::from) })

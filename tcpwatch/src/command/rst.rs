@@ -4,7 +4,7 @@ use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::time::Duration;
 
-use anyhow::Context;
+use anyhow::{Context, anyhow};
 use rustix::time::{ClockId, clock_gettime};
 use tokio::sync::Notify;
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval, sleep_until};
@@ -50,7 +50,7 @@ async fn watch(
     live.drain(&mut events);
     live.finish(&mut events);
     feed(&mut session, &mut events)?;
-    session.finish(cpu_time())?;
+    session.finish(cpu_time()).context(CANNOT_WRITE)?;
     Ok(())
 }
 
@@ -59,7 +59,7 @@ async fn until_stopped(
     session: &mut Session,
     duration: Option<Duration>,
     stop: &Notify,
-) -> io::Result<()> {
+) -> anyhow::Result<()> {
     let mut events = Vec::new();
     let deadline = duration.and_then(|duration| Instant::now().checked_add(duration));
     let (mut drain, mut slow) = (every(DRAIN), every(SLOW));
@@ -97,9 +97,8 @@ fn step(live: &mut dyn Live, session: &Session, events: &mut Vec<Event>, pace: P
     }
 }
 
-fn feed(session: &mut Session, events: &mut Vec<Event>) -> io::Result<()> {
-    session.feed(events.drain(..))?;
-    session.flush()
+fn feed(session: &mut Session, events: &mut Vec<Event>) -> anyhow::Result<()> {
+    session.feed(events.drain(..)).and_then(|()| session.flush()).context(CANNOT_WRITE)
 }
 
 fn every(period: Duration) -> Interval {
@@ -144,8 +143,8 @@ fn look_up(netns: &Netns) -> anyhow::Result<Namespace> {
 
 fn inode_of(pid: u32) -> anyhow::Result<NetNs> {
     let path = format!("/proc/{pid}/ns/net");
-    let inode = std::fs::metadata(&path).with_context(|| {
-        format!("cannot see the network namespace of process {pid}. Check that it runs and that you are root")
+    let inode = std::fs::metadata(&path).map_err(|error| {
+        anyhow!("cannot see the network namespace of process {pid}: {error}. Check that it runs, and be root")
     })?;
     Ok(NetNs(u32::try_from(inode.ino()).context("namespace inode number out of range")?))
 }
@@ -153,6 +152,8 @@ fn inode_of(pid: u32) -> anyhow::Result<NetNs> {
 fn cpu_time() -> Option<Duration> {
     clock_gettime(ClockId::ProcessCPUTime).try_into().ok()
 }
+
+const CANNOT_WRITE: &str = "cannot write to stdout. Make room, or send it elsewhere";
 
 /// How often the rings are emptied: too short to notice, long enough to write many lines at once.
 const DRAIN: Duration = Duration::from_millis(10);
