@@ -129,7 +129,8 @@ fn apt_install(packages: &[&str]) -> Result<()> {
     let mut apt = apt();
     apt.args(["-qq", "install", "--yes", "--no-install-recommends"])
         .args(packages);
-    sh::run(&mut apt)
+    // dpkg tells every file it touches; what matters comes on standard error.
+    sh::run(apt.stdout(std::process::Stdio::null()))
         .context("apt could not install what is missing; install it by hand, then repeat this")
 }
 
@@ -138,7 +139,7 @@ fn apt() -> Command {
         &[("DEBIAN_FRONTEND", "noninteractive".as_ref())],
         "apt-get".as_ref(),
     );
-    apt.args(["-o", "DPkg::Lock::Timeout=300"])
+    apt.args(["-o", "DPkg::Lock::Timeout=300", "-o", "Dpkg::Use-Pty=0"])
         .stdin(std::process::Stdio::null());
     apt
 }

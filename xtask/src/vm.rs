@@ -1,5 +1,6 @@
 //! `cargo xtask vm KERNEL… [-- FILTER]`: the scenarios on other kernels, in QEMU, without root.
 
+mod apt;
 mod cpio;
 mod initramfs;
 mod kernel;

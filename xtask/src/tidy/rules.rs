@@ -1,9 +1,7 @@
 //! The rooms of `tcpwatch` and who may know whom: the one place where this is written down.
 
-/// The modules of `tcpwatch/src/lib.rs` in the order of its `mod` lines. A room may import only rooms below it.
-pub(crate) const ROOMS: &[&str] = &[
-    "cli",
-    "command",
+/// Everything below `command`: the edges put the house together.
+const ALL: &[&str] = &[
     "session",
     "source",
     "recording",
@@ -14,105 +12,39 @@ pub(crate) const ROOMS: &[&str] = &[
     "explain",
     "memory",
     "event",
+    WIRE,
 ];
 
-/// Below is not always near: files under `.0` may not name a path that begins with `.1`, because `.2`.
+/// The crate with wire records and offsets; to be known as little as any room above.
+pub(crate) const WIRE: &str = "tcpwatch_common";
+
+/// Each room and what it may import, in the order of the `mod` lines of `tcpwatch/src/lib.rs`:
+/// data flows down this list, and nobody imports a room above.
+#[rustfmt::skip]
+pub(crate) const ROOMS: &[(&str, &[&str])] = &[
+    ("cli", &["command", "sink", "explain", "event"]),
+    ("command", ALL),
+    ("session", &["source", "recording", "timeline", "sink", "engine", "explain", "event"]),
+    ("source", &["decode", "event", WIRE]),
+    ("recording", &["event"]),
+    ("decode", &["event", WIRE]),
+    ("timeline", &["event"]),
+    ("sink", &["explain", "event"]),
+    ("engine", &["explain", "memory", "event"]),
+    ("explain", &["memory", "event"]),
+    ("memory", &["event"]),
+    ("event", &[]),
+];
+
+/// Inside an allowed room not every place is open: files under `.0` may not name what is under `.1`, because `.2`.
+#[rustfmt::skip]
 pub(crate) const FENCES: &[(&str, &str, &str)] = &[
-    (
-        "session",
-        "crate::explain::cause",
-        "the loop knows no cause",
-    ),
-    (
-        "source",
-        "crate::memory",
-        "a source reports what it sees and remembers nothing",
-    ),
-    (
-        "source",
-        "crate::explain",
-        "a source reports what it sees and explains nothing",
-    ),
-    ("source", "crate::engine", "a source only makes events"),
-    ("source", "crate::sink", "a source only makes events"),
-    (
-        "recording",
-        "crate::explain",
-        "a recording holds events, no verdicts",
-    ),
-    (
-        "recording",
-        "crate::memory",
-        "a recording holds events, no state",
-    ),
-    (
-        "recording",
-        "crate::engine",
-        "a recording holds events, no state",
-    ),
-    (
-        "recording",
-        "crate::sink",
-        "a recording is written by its own writer",
-    ),
-    (
-        "recording",
-        "crate::decode",
-        "wire types change, recordings are read for ever",
-    ),
-    (
-        "recording",
-        "tcpwatch_common",
-        "wire types change, recordings are read for ever",
-    ),
-    ("decode", "crate::timeline", "decode knows events only"),
-    ("decode", "crate::sink", "decode knows events only"),
-    ("decode", "crate::engine", "decode knows events only"),
-    ("decode", "crate::explain", "decode knows events only"),
-    ("decode", "crate::memory", "decode knows events only"),
-    (
-        "timeline",
-        "crate::sink",
-        "the timeline orders events, whatever they mean",
-    ),
-    (
-        "timeline",
-        "crate::engine",
-        "the timeline orders events, whatever they mean",
-    ),
-    (
-        "timeline",
-        "crate::explain",
-        "the timeline orders events, whatever they mean",
-    ),
-    (
-        "timeline",
-        "crate::memory",
-        "the timeline orders events, whatever they mean",
-    ),
-    (
-        "sink",
-        "crate::explain::cause",
-        "a sink prints every verdict alike",
-    ),
-    ("sink", "crate::engine", "a sink is given verdicts"),
-    ("sink", "crate::memory", "a sink is given verdicts"),
-    (
-        "engine",
-        "crate::explain::cause",
-        "the engine knows no single cause",
-    ),
-    (
-        "explain/cause",
-        "crate::memory",
-        "a cause sees a Case, which cannot change",
-    ),
-    (
-        "explain/cause",
-        "crate::explain::cause",
-        "a cause knows no other cause",
-    ),
+    ("session", "crate::explain::cause", "the loop knows no single cause"),
+    ("sink", "crate::explain::cause", "a sink prints every cause alike"),
+    ("engine", "crate::explain::cause", "the engine knows no single cause"),
+    ("explain/cause", "crate::memory", "a cause sees a Case, which cannot change"),
+    ("explain/cause", "crate::explain::cause", "a cause knows no other cause"),
 ];
 
-/// Causes name each other neither by `crate::` nor by `super::`.
+/// Files here do not name each other by `super::` either.
 pub(crate) const LONERS: &str = "explain/cause";

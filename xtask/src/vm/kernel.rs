@@ -1,11 +1,11 @@
-//! A kernel to boot: from the cache, else fetched by apt into folders of our own; the machine's apt state stays as it is.
+//! A kernel to boot: from the cache, else the newest of Debian's suites.
 
+use super::apt::Apt;
 use super::sources::{Mirrors, Trust};
 use crate::{paths, sh};
 use anyhow::{Context, Result, bail, ensure};
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 /// A kernel image and the folder with its modules.
 #[derive(Clone, Debug)]
@@ -88,28 +88,35 @@ fn kernels() -> Result<PathBuf> {
     Ok(paths::cache()?.join("kernels"))
 }
 
-/// First with verified signatures. A machine older than a suite may lack the suite's key; then without, and we say so:
-/// the kernel only ever runs inside the emulator.
+/// First with verified signatures. A machine older than a suite may lack the suite's key, which fails the update;
+/// then without, and we say so: the kernel only ever runs inside the emulator.
 fn fetch(version: &str) -> Result<()> {
-    let mirrors = Mirrors::of_this_machine()?;
-    let signed = fetch_by(&mirrors, version, Trust::Signed);
-    let Err(error) = signed else { return Ok(()) };
-    println!("   {error:#}");
+    let (mirrors, suites) = (Mirrors::of_this_machine()?, suites(version));
+    println!("   looking for kernel {version} in {}", suites.join(", "));
+    let apt = Apt::new(&mirrors.list(&suites, Trust::Signed))?;
+    let names = apt.search(&pattern(version))?;
+    if !names.is_empty() || apt.updated {
+        return unpack_newest(&apt, &names);
+    }
     println!(
-        "   note: trying again without verifying signatures; this kernel runs only inside the emulator"
+        "   note: trying without verified signatures; this kernel runs only inside the emulator"
     );
-    fetch_by(&mirrors, version, Trust::Unsigned)
+    let apt = Apt::new(&mirrors.list(&suites, Trust::Unsigned))?;
+    unpack_newest(&apt, &apt.search(&pattern(version))?)
 }
 
-fn fetch_by(mirrors: &Mirrors, version: &str, trust: Trust) -> Result<()> {
-    let suites = suites(version);
-    println!("   looking for kernel {version} in {}", suites.join(", "));
-    let apt = Apt::new(&mirrors.list(&suites, trust))?;
-    let names = apt.search(version)?;
-    let (newest, packages) =
-        newest(&names).with_context(|| format!("no kernel {version} in these suites"))?;
+fn unpack_newest(apt: &Apt, names: &[String]) -> Result<()> {
+    let (newest, packages) = newest(names).context("these suites have none")?;
     println!("   fetching {}", packages.join(", "));
     apt.unpack(&packages, &kernels()?.join(newest))
+}
+
+fn pattern(version: &str) -> String {
+    let version = version
+        .trim_end_matches('.')
+        .replace('.', "\\.")
+        .replace('+', "\\+");
+    format!("^linux-(image|binary|modules)-{version}[^0-9].*cloud-amd64$")
 }
 
 fn suites(version: &str) -> Vec<&'static str> {
@@ -166,106 +173,6 @@ fn numbers(version: &str) -> Vec<u64> {
         .split(|c: char| !c.is_ascii_digit())
         .filter_map(|part| part.parse().ok())
         .collect()
-}
-
-/// apt with a configuration, source list, lists and cache of its own.
-struct Apt {
-    config: PathBuf,
-    archives: PathBuf,
-}
-
-impl Apt {
-    fn new(sources: &str) -> Result<Self> {
-        let dir = paths::cache()?.join("apt");
-        let (config, archives) = (dir.join("apt.conf"), dir.join("archives"));
-        for folder in ["lists/partial", "cache/archives/partial", "archives"] {
-            fs::create_dir_all(dir.join(folder))
-                .with_context(|| format!("cannot make {}", dir.display()))?;
-        }
-        fs::write(dir.join("status"), "")?;
-        fs::write(dir.join("sources.list"), sources)?;
-        fs::write(&config, configuration(&dir))?;
-        let apt = Self { config, archives };
-        // One suite that does not answer is no reason to stop: whether the kernel is found is what counts.
-        if let Err(error) = sh::run(apt.command("apt-get").args(["-qq", "update"])) {
-            println!("   note: {error:#}");
-        }
-        Ok(apt)
-    }
-
-    fn command(&self, program: &str) -> Command {
-        let mut command = sh::cmd(program, ["-c"]);
-        command.arg(&self.config);
-        command
-    }
-
-    fn search(&self, version: &str) -> Result<Vec<String>> {
-        let version = version
-            .trim_end_matches('.')
-            .replace('.', "\\.")
-            .replace('+', "\\+");
-        let pattern = format!("^linux-(image|binary|modules)-{version}[^0-9].*cloud-amd64$");
-        let found = sh::read(
-            self.command("apt-cache")
-                .args(["search", "--names-only", &pattern]),
-        )?;
-        Ok(found
-            .lines()
-            .filter_map(|line| line.split(' ').next())
-            .map(str::to_owned)
-            .collect())
-    }
-
-    /// Unpacks into a folder that appears only when it is complete.
-    fn unpack(&self, packages: &[&str], into: &Path) -> Result<()> {
-        empty(&self.archives)?;
-        sh::run(
-            self.command("apt-get")
-                .args(["-qq", "download"])
-                .args(packages)
-                .current_dir(&self.archives),
-        )?;
-        let partial = self.archives.with_file_name("unpacked");
-        empty(&partial)?;
-        for entry in fs::read_dir(&self.archives)? {
-            sh::run(sh::cmd("dpkg-deb", ["--extract"]).args([&entry?.path(), &partial]))?;
-        }
-        empty(into)?;
-        fs::remove_dir(into)?;
-        fs::rename(&partial, into).with_context(|| format!("cannot keep {}", into.display()))?;
-        empty(&self.archives)
-    }
-}
-
-fn empty(dir: &Path) -> Result<()> {
-    if dir.exists() {
-        fs::remove_dir_all(dir).with_context(|| format!("cannot empty {}", dir.display()))?;
-    }
-    fs::create_dir_all(dir).with_context(|| format!("cannot make {}", dir.display()))
-}
-
-/// The machine's own settings (proxies, logins) still hold; its places and hooks do not.
-fn configuration(dir: &Path) -> String {
-    let dir = dir.display();
-    format!(
-        "Dir::Etc::sourcelist \"{dir}/sources.list\";\n\
-         Dir::Etc::sourceparts \"/dev/null\";\n\
-         Dir::Etc::preferences \"/dev/null\";\n\
-         Dir::Etc::preferencesparts \"/dev/null\";\n\
-         Dir::State::lists \"{dir}/lists\";\n\
-         Dir::State::status \"{dir}/status\";\n\
-         Dir::Cache \"{dir}/cache\";\n\
-         Acquire::Check-Valid-Until \"false\";\n\
-         Acquire::Languages \"none\";\n\
-         Acquire::Retries \"3\";\n\
-         APT::Architecture \"amd64\";\n\
-         APT::Get::List-Cleanup \"false\";\n\
-         APT::Sandbox::User \"root\";\n\
-         #clear APT::Update::Pre-Invoke;\n\
-         #clear APT::Update::Post-Invoke;\n\
-         #clear APT::Update::Post-Invoke-Success;\n\
-         #clear Acquire::IndexTargets::deb::DEP-11;\n"
-    )
 }
 
 /// VMs are for x86-64: the packages above are, and so are the host's tools that go into the guest.

@@ -41,7 +41,7 @@ impl Report {
     /// From a run that did not.
     pub(crate) fn broken(kernel: &str, took: Duration) -> Self {
         let counts = Counts::default().at_least_one_failed();
-        let (kernel, version) = (kernel.to_owned(), "did not end by itself".to_owned());
+        let (kernel, version) = (kernel.to_owned(), "no result, see above".to_owned());
         Self {
             kernel,
             version,
