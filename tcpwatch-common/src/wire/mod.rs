@@ -32,4 +32,3 @@ pub const MAX_RECORD: usize = 160;
 
 /// A kernel enum value that the hook was not given (older kernels pass no reset reason).
 pub const NOT_GIVEN: i32 = -1;
-

@@ -17,10 +17,7 @@ pub(super) fn decode(record: &wire::ConntrackDestroyed) -> Result<ConntrackDestr
     Ok(ConntrackDestroyed {
         time,
         netns: NetNs(record.header.netns),
-        entry: ConntrackEntry {
-            original: tuple(&record.original)?,
-            reply: tuple(&record.reply)?,
-        },
+        entry: ConntrackEntry { original: tuple(&record.original)?, reply: tuple(&record.reply)? },
         state: Some(ConntrackState::from_kernel(record.tcp_state)),
         seen_reply: record.status & SEEN_REPLY != 0,
         assured: record.status & ASSURED != 0,

@@ -39,6 +39,6 @@ pub struct Options {
 #[cfg(feature = "live")]
 pub fn open(options: &Options) -> anyhow::Result<Box<dyn Live>> {
     check(options)?;
-    // scaffold: the kernel source goes here
-    anyhow::bail!("this build has no kernel source yet. Wait for the next one")
+    let options = kernel::Options { btf: options.btf.clone(), ..kernel::Options::default() };
+    Ok(Box::new(kernel::Watch::open(&options)?))
 }

@@ -25,18 +25,17 @@ pub(super) fn load(
 ) -> Result<Ebpf, OpenError> {
     let btf = aya_btf(btf)?;
     let mut loader = EbpfLoader::new();
-    loader
-        .btf(Some(&btf))
-        .override_global("OFFSETS", &layout.offsets, true)
-        .override_global("ARGUMENTS", &layout.arguments, true);
+    loader.btf(Some(&btf)).override_global("OFFSETS", &layout.offsets, true).override_global(
+        "ARGUMENTS",
+        &layout.arguments,
+        true,
+    );
     if let Some(bytes) = events_ring {
         loader.map_max_entries("EVENTS", bytes);
     }
     // Before 5.11 maps count against RLIMIT_MEMLOCK; aya raises it then, and only then.
-    loader.load(OBJECT).map_err(|error| if is_eperm(&error) {
-        error::not_permitted()
-    } else {
-        OpenError::Unsuitable(chain(&error))
+    loader.load(OBJECT).map_err(|error| {
+        if is_eperm(&error) { error::not_permitted() } else { OpenError::Unsuitable(chain(&error)) }
     })
 }
 
@@ -107,7 +106,8 @@ impl Attached {
         let changed: Vec<usize> = (0..self.rows.len())
             .filter(|at| self.rows[*at].module_present != module_present(self.rows[*at].hook))
             .collect();
-        let Some(btf) = (!changed.is_empty()).then(|| aya_btf(&self.btf_path).ok()).flatten() else {
+        let Some(btf) = (!changed.is_empty()).then(|| aya_btf(&self.btf_path).ok()).flatten()
+        else {
             return false;
         };
         for at in &changed {
@@ -238,7 +238,9 @@ fn in_words(way: Way, error: &ProgramError) -> String {
     match (error, errno(error)) {
         (ProgramError::Btf(_), _) => "not in this kernel's BTF".to_owned(),
         (ProgramError::KProbeError(_), _) => "this kernel is built without kprobes".to_owned(),
-        (ProgramError::LoadError { verifier_log, .. }, _) if !verifier_log.to_string().is_empty() => {
+        (ProgramError::LoadError { verifier_log, .. }, _)
+            if !verifier_log.to_string().is_empty() =>
+        {
             let log = verifier_log.to_string();
             let last = log.lines().rev().find(|line| is_complaint(line)).unwrap_or_default();
             format!("the verifier refuses it: {last}")

@@ -122,13 +122,19 @@ pub(super) const HOOKS: &[Hook] = &[
                 way: Way::Fentry,
                 needs: Need::Nothing,
                 parts: &[part("rst_received_fentry", "tcp_reset")],
-                limits: &[Limit { unless: Need::Argument("tcp_reset_packet"), sentence: NO_PACKET }],
+                limits: &[Limit {
+                    unless: Need::Argument("tcp_reset_packet"),
+                    sentence: NO_PACKET,
+                }],
             },
             Attachment {
                 way: Way::Kprobe,
                 needs: Need::Nothing,
                 parts: &[part("rst_received_kprobe", "tcp_reset")],
-                limits: &[Limit { unless: Need::Argument("tcp_reset_packet"), sentence: NO_PACKET }],
+                limits: &[Limit {
+                    unless: Need::Argument("tcp_reset_packet"),
+                    sentence: NO_PACKET,
+                }],
             },
             Attachment {
                 way: Way::Tracepoint,

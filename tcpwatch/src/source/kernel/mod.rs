@@ -21,12 +21,14 @@ pub mod procfs;
 pub mod netlink;
 pub mod pace;
 pub mod clock;
+mod watch;
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
 pub use error::OpenError;
 pub use rings::Wakeups;
+pub use watch::Watch;
 
 use crate::btf::Btf;
 use crate::decode::{Decoder, ResetReasons};
@@ -109,8 +111,8 @@ impl KernelSource {
 const VMLINUX: &str = "/sys/kernel/btf/vmlinux";
 
 fn read_btf(path: &Path) -> Result<Btf, OpenError> {
-    let bytes = fs::read(path)
-        .map_err(|source| OpenError::NoBtf { path: path.to_owned(), source })?;
+    let bytes =
+        fs::read(path).map_err(|source| OpenError::NoBtf { path: path.to_owned(), source })?;
     Btf::parse(bytes).map_err(|source| OpenError::BadBtf { path: path.to_owned(), source })
 }
 
