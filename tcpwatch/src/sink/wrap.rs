@@ -51,7 +51,7 @@ mod tests {
     fn text_breaks_at_spaces() {
         assert_eq!(wrap("one two three four".into(), 9), ["one two", "three", "four"]);
         assert_eq!(wrap("one two".into(), 80), ["one two"]);
-        assert_eq!(wrap("".into(), 80), [""]);
+        assert_eq!(wrap(String::new(), 80), [""]);
     }
 
     #[test]
