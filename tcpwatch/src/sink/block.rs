@@ -39,7 +39,8 @@ impl Block {
     }
 
     /// Adds a part, unless there is nothing to say.
-    pub(super) fn add(&mut self, label: &'static str, weight: Weight, text: &str) {
+    pub(super) fn add(&mut self, label: &'static str, weight: Weight, text: impl Into<String>) {
+        let text = text.into();
         if !text.is_empty() {
             self.add_led(label, String::new(), weight, text);
         }
@@ -50,10 +51,10 @@ impl Block {
         label: &'static str,
         lead: String,
         weight: Weight,
-        text: &str,
+        text: impl Into<String>,
     ) {
         let room = self.width - MARGIN - lead.chars().count();
-        self.parts.push(Part { label, lead, lines: wrap(text, room), weight, accent: None });
+        self.parts.push(Part { label, lead, lines: wrap(text.into(), room), weight, accent: None });
     }
 
     /// Colours the beginning of the part added last.
@@ -142,8 +143,9 @@ impl Part {
                 writeln!(out, "{:indent$}{line}", "", indent = MARGIN + lead)?;
                 continue;
             }
-            let label = format!("{:<10}", self.label);
-            write!(out, "  {}{}", paint.with(Ink::Faint, label), self.lead)?;
+            let gap = LABEL - self.label.len();
+            let label = paint.with(Ink::Faint, self.label);
+            write!(out, "  {label}{:gap$}{}", "", self.lead)?;
             self.write_first(out, paint, line)?;
         }
         Ok(())
@@ -158,7 +160,9 @@ impl Part {
 }
 
 /// Indent and label.
-const MARGIN: usize = 12;
+const MARGIN: usize = 2 + LABEL;
+/// The longest label and a space.
+const LABEL: usize = 10;
 /// Below this there is no room for the text.
 const NARROWEST: usize = 60;
 

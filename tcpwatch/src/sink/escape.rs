@@ -11,6 +11,11 @@ impl<T: Display> Display for Clean<T> {
     }
 }
 
+/// The same for a string of our own: mostly there is nothing to do.
+pub(super) fn cleaned(text: String) -> String {
+    if is_plain(&text) { text } else { Clean(text).to_string() }
+}
+
 struct Cleaner<'a, 'b>(&'a mut fmt::Formatter<'b>);
 
 impl Write for Cleaner<'_, '_> {

@@ -5,6 +5,7 @@ use std::io::{self, Write};
 
 use super::block::{Block, Weight};
 use super::clock::Span;
+use super::escape::cleaned;
 use super::fold::{Folds, Key};
 use super::line::{amends, write_counted};
 use super::losses::Losses;
@@ -57,7 +58,7 @@ impl<W: Write> Explain<W> {
         if fits {
             return writeln!(self.out.bytes, " -> {effect}");
         }
-        block.add("effect", Weight::Must, &effect);
+        block.add("effect", Weight::Must, effect);
         writeln!(self.out.bytes)
     }
 }
@@ -78,7 +79,7 @@ impl<W: Write> Sink for Explain<W> {
         }
         let mut block = Block::new(self.width);
         self.write_head(verdict, &mut block)?;
-        block.add("flow", Weight::Must, &flow(verdict));
+        block.add("flow", Weight::Must, flow(verdict));
         match (&verdict.finding, self.explained_already(verdict)) {
             (Finding::Explained(best), Some(id)) => add_reference(&mut block, best, id),
             (Finding::Explained(best), None) => add_explanation(&mut block, verdict, best),
@@ -96,7 +97,7 @@ impl<W: Write> Sink for Explain<W> {
         }
         writeln!(self.out.bytes, "  {}", amends(amendment, self.paint))?;
         let mut block = Block::new(self.width);
-        add_remedy(&mut block, &amendment.explanation.cause.remedy());
+        add_remedy(&mut block, amendment.explanation.cause.remedy());
         block.fit(LINES - 1);
         block.write(&mut self.out.bytes, self.paint)?;
         self.out.relieve()
@@ -166,7 +167,7 @@ fn add_reference(block: &mut Block, best: &Explanation, id: u64) {
     block.add(
         "cause",
         Weight::Must,
-        &format!("{code} ({}): see #{id}, the other end of this reset", best.certainty),
+        format!("{code} ({}): see #{id}, the other end of this reset", best.certainty),
     );
     block.accent(Ink::Cause, code.len());
 }
@@ -174,29 +175,29 @@ fn add_reference(block: &mut Block, best: &Explanation, id: u64) {
 fn add_explanation(block: &mut Block, verdict: &Verdict, best: &Explanation) {
     let code = best.cause.code();
     let sentence = format!("{code} ({}): {}", best.certainty, Clean(&best.cause));
-    block.add("cause", Weight::Must, &sentence);
+    block.add("cause", Weight::Must, sentence);
     block.accent(Ink::Cause, code.len());
-    add_evidence(block, verdict.time, &best.cause.evidence());
-    add_remedy(block, &best.cause.remedy());
+    add_evidence(block, verdict.time, best.cause.evidence());
+    add_remedy(block, best.cause.remedy());
     let also: Vec<_> = verdict.also.iter().map(told_briefly).collect();
-    block.add("also", Weight::Extra, &also.join("; "));
-    block.add("kernel", Weight::Extra, &kernel_words(verdict));
+    block.add("also", Weight::Extra, also.join("; "));
+    block.add("kernel", Weight::Extra, kernel_words(verdict));
 }
 
 fn told_briefly(other: &Explanation) -> String {
     format!("{} ({}): {}", other.cause.code(), other.certainty, Clean(&other.cause))
 }
 
-fn add_evidence(block: &mut Block, reset: Time, evidence: &[Evidence]) {
+fn add_evidence(block: &mut Block, reset: Time, evidence: Vec<Evidence>) {
     let sources = evidence.iter().map(|line| line.source.len()).max().unwrap_or(0);
-    for (index, line) in evidence.iter().enumerate() {
+    for (index, line) in evidence.into_iter().enumerate() {
         let lead = format!("{} {:<sources$}  ", index + 1, line.source);
         let label = if index == 0 { "evidence" } else { "" };
         let text = match line.at {
             Some(at) => format!("{}: {}", age(reset, at), Clean(&line.text)),
-            None => Clean(&line.text).to_string(),
+            None => cleaned(line.text),
         };
-        block.add_led(label, lead, Weight::OneOfMany, &text);
+        block.add_led(label, lead, Weight::OneOfMany, text);
     }
 }
 
@@ -206,23 +207,23 @@ fn age(reset: Time, at: Time) -> String {
     if at <= reset { format!("{span} before") } else { format!("{span} after") }
 }
 
-fn add_remedy(block: &mut Block, remedy: &Remedy) {
-    block.add("now", Weight::Must, &Clean(&remedy.now).to_string());
-    block.add("fix", Weight::Must, &Clean(&remedy.fix).to_string());
-    block.add("trade-off", Weight::Extra, &Clean(&remedy.trade_off).to_string());
-    block.add("do not", Weight::Must, &Clean(&remedy.do_not).to_string());
+fn add_remedy(block: &mut Block, remedy: Remedy) {
+    block.add("now", Weight::Must, cleaned(remedy.now));
+    block.add("fix", Weight::Must, cleaned(remedy.fix));
+    block.add("trade-off", Weight::Extra, cleaned(remedy.trade_off));
+    block.add("do not", Weight::Must, cleaned(remedy.do_not));
 }
 
 fn add_missing(block: &mut Block, verdict: &Verdict, missing: &[String]) {
     let code = "unexplained";
-    block.add("cause", Weight::Must, &format!("{code}: {}", verdict.mechanism.sentence()));
+    block.add("cause", Weight::Must, format!("{code}: {}", verdict.mechanism.sentence()));
     block.accent(Ink::Unexplained, code.len());
     for (index, item) in missing.iter().enumerate() {
         let label = if index == 0 { "not seen" } else { "" };
         let lead = format!("{} ", index + 1);
-        block.add_led(label, lead, Weight::OneOfMany, &Clean(item).to_string());
+        block.add_led(label, lead, Weight::OneOfMany, cleaned(item.clone()));
     }
-    block.add("kernel", Weight::Extra, &kernel_words(verdict));
+    block.add("kernel", Weight::Extra, kernel_words(verdict));
 }
 
 /// What the kernel itself calls it.

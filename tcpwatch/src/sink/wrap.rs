@@ -1,7 +1,12 @@
 //! Long sentences in narrow terminals.
 
 /// Breaks text into lines of at most `width` characters, at spaces where there are any. Never empty.
-pub(super) fn wrap(text: &str, width: usize) -> Vec<String> {
+pub(super) fn wrap(text: String, width: usize) -> Vec<String> {
+    // There are never more characters than bytes.
+    if text.len() <= width { vec![text] } else { broken(&text, width) }
+}
+
+fn broken(text: &str, width: usize) -> Vec<String> {
     let mut lines = vec![String::new()];
     let mut used = 0;
     for word in text.split(' ').flat_map(|word| pieces(word, width)) {
@@ -44,18 +49,18 @@ mod tests {
 
     #[test]
     fn text_breaks_at_spaces() {
-        assert_eq!(wrap("one two three four", 9), ["one two", "three", "four"]);
-        assert_eq!(wrap("one two", 80), ["one two"]);
-        assert_eq!(wrap("", 80), [""]);
+        assert_eq!(wrap("one two three four".into(), 9), ["one two", "three", "four"]);
+        assert_eq!(wrap("one two".into(), 80), ["one two"]);
+        assert_eq!(wrap(String::new(), 80), [""]);
     }
 
     #[test]
     fn a_word_too_long_is_cut() {
-        assert_eq!(wrap("a 0123456789ab b", 5), ["a", "01234", "56789", "ab b"]);
+        assert_eq!(wrap("a 0123456789ab b".into(), 5), ["a", "01234", "56789", "ab b"]);
     }
 
     #[test]
     fn characters_count_not_bytes() {
-        assert_eq!(wrap("éé éé", 5), ["éé éé"]);
+        assert_eq!(wrap("éé éé".into(), 5), ["éé éé"]);
     }
 }
