@@ -53,8 +53,18 @@ pub(crate) struct Args {
 impl Args {
     /// All scenarios on some versions.
     pub(crate) fn for_kernels(versions: &[&str]) -> Self {
-        let versions = versions.iter().map(|version| (*version).to_owned()).collect();
-        Self { versions, filter: None, kernel: None, modules: None, timeout: TIMEOUT, init: None }
+        let versions = versions
+            .iter()
+            .map(|version| (*version).to_owned())
+            .collect();
+        Self {
+            versions,
+            filter: None,
+            kernel: None,
+            modules: None,
+            timeout: TIMEOUT,
+            init: None,
+        }
     }
 }
 
@@ -69,10 +79,14 @@ pub(crate) fn run(args: &Args) -> Result<()> {
 /// The same as steps of `cargo xtask test`: one to build, one for each kernel.
 pub(crate) fn add(steps: &mut Steps, args: &Args) -> Vec<Report> {
     let mut base = None;
-    steps.run("vm: build the guest", &again(args, &args.versions.join(" ")), || {
-        base = Some(guest(args)?);
-        anyhow::Ok(())
-    });
+    steps.run(
+        "vm: build the guest",
+        &again(args, &args.versions.join(" ")),
+        || {
+            base = Some(guest(args)?);
+            anyhow::Ok(())
+        },
+    );
     let Some(base) = base else { return Vec::new() };
     let mut reports = Vec::new();
     for wanted in kernels(args) {
@@ -109,13 +123,22 @@ impl Wanted {
 fn kernels(args: &Args) -> Vec<Wanted> {
     let given = args.kernel.as_ref().zip(args.modules.as_ref());
     let given = given.map(|(image, modules)| Wanted::Files(Kernel::from_files(image, modules)));
-    args.versions.iter().cloned().map(Wanted::Version).chain(given).collect()
+    args.versions
+        .iter()
+        .cloned()
+        .map(Wanted::Version)
+        .chain(given)
+        .collect()
 }
 
 fn again(args: &Args, kernel: &str) -> String {
     match (&args.kernel, &args.modules, &args.filter) {
         (Some(image), Some(modules), _) => {
-            format!("cargo xtask vm --kernel {} --modules {}", image.display(), modules.display())
+            format!(
+                "cargo xtask vm --kernel {} --modules {}",
+                image.display(),
+                modules.display()
+            )
         }
         (_, _, Some(filter)) => format!("cargo xtask vm {kernel} -- {filter}"),
         _ => format!("cargo xtask vm {kernel}"),
@@ -154,24 +177,31 @@ fn try_on(
 
 fn run_on(kernel: &Kernel, base: &Archive, args: &Args) -> Result<Report> {
     println!("   kernel {}", kernel.version);
-    let initramfs = paths::target().join(format!("initramfs-{}.cpio", kernel.version));
-    let bytes = initramfs::with_modules(base.clone(), kernel)?;
-    fs::write(&initramfs, bytes)
-        .with_context(|| format!("cannot write {}", initramfs.display()))?;
-    let boot =
-        || qemu::boot(kernel, &initramfs, &parameters(args)?, Duration::from_secs(args.timeout));
-    let (boot, retried) = with_one_retry(boot)?;
-    let Boot { transcript, timed_out, took } = boot;
-    if !transcript.is_finished() {
-        let why = if timed_out {
-            format!("after {} s it was still running", args.timeout)
-        } else {
-            "it stopped".into()
-        };
-        let panic = transcript.panic.map(|panic| format!(" ({panic})")).unwrap_or_default();
-        bail!("kernel {} gave no result: {why}{panic}; its last lines say more", kernel.version);
+    let initramfs = write_initramfs(kernel, base)?;
+    let (parameters, timeout) = (parameters(args)?, Duration::from_secs(args.timeout));
+    let (boot, retried) = with_one_retry(|| qemu::boot(kernel, &initramfs, &parameters, timeout))?;
+    if !boot.transcript.is_finished() {
+        bail!(
+            "kernel {} gave no result: {}; its last lines say more",
+            kernel.version,
+            boot.why()
+        );
     }
-    Ok(Report::new(&kernel.name, &kernel.version, transcript, took, retried))
+    Ok(Report::new(
+        &kernel.name,
+        &kernel.version,
+        boot.transcript,
+        boot.took,
+        retried,
+    ))
+}
+
+fn write_initramfs(kernel: &Kernel, base: &Archive) -> Result<PathBuf> {
+    let bytes = initramfs::with_modules(base.clone(), kernel)?;
+    let file = paths::target().join(format!("initramfs-{}.cpio", kernel.version));
+    fs::create_dir_all(paths::target())?;
+    fs::write(&file, bytes).with_context(|| format!("cannot write {}", file.display()))?;
+    Ok(file)
 }
 
 /// Emulated kernels now and then die while they boot. That is not our failure, so it gets a second boot, and a word.
@@ -191,7 +221,12 @@ fn parameters(args: &Args) -> Result<String> {
         !filter.contains(|c: char| c.is_whitespace() || c == '"'),
         "a filter for guests is one word: `{filter}`"
     );
-    let filter =
-        if filter.is_empty() { String::new() } else { format!(" TCPWATCH_FILTER={filter}") };
-    Ok(format!("PATH=/usr/sbin:/usr/bin:/sbin:/bin TCPWATCH=/bin/tcpwatch{filter}"))
+    let filter = if filter.is_empty() {
+        String::new()
+    } else {
+        format!(" TCPWATCH_FILTER={filter}")
+    };
+    Ok(format!(
+        "PATH=/usr/sbin:/usr/bin:/sbin:/bin TCPWATCH=/bin/tcpwatch{filter}"
+    ))
 }
