@@ -8,3 +8,6 @@ pub mod engine;
 pub mod explain;
 pub mod memory;
 pub mod event;
+
+#[cfg(test)]
+mod laws;

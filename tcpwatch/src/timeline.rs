@@ -77,7 +77,7 @@ impl Timeline {
 }
 
 /// The kind of fact a hook told, for those events that come from hooks.
-fn fact_of(event: &Event) -> Option<Fact> {
+pub(crate) fn fact_of(event: &Event) -> Option<Fact> {
     match event {
         Event::RstSent(_) => Some(Fact::RstSent),
         Event::ConnectionAborted(_) => Some(Fact::ConnectionAborted),

@@ -12,9 +12,7 @@ fn any_bytes_are_survived_as_btf() -> io::Result<()> {
 }
 
 fn replay(target: &str, ask: impl Fn(&[u8])) -> io::Result<()> {
-    let corpus = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("fuzz/corpus")
-        .join(target);
+    let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus").join(target);
     let mut files = 0;
     for entry in fs::read_dir(corpus)? {
         ask(&fs::read(entry?.path())?);

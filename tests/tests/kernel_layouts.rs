@@ -85,27 +85,15 @@ fn layout(btf: &Btf) -> String {
     }
     text.push_str("\n# function\n");
     for name in FUNCTIONS {
-        line(
-            &mut text,
-            name,
-            btf.function(name).map(|prototype| prototype.to_string()),
-        );
+        line(&mut text, name, btf.function(name).map(|prototype| prototype.to_string()));
     }
     text.push_str("\n# tracepoint\n");
     for name in TRACEPOINTS {
-        line(
-            &mut text,
-            name,
-            btf.tracepoint(name).map(|prototype| prototype.to_string()),
-        );
+        line(&mut text, name, btf.tracepoint(name).map(|prototype| prototype.to_string()));
     }
     text.push_str("\n# enum\n");
     for (name, value) in VALUES {
-        line(
-            &mut text,
-            &format!("{name}.{value}"),
-            number(btf, name, value),
-        );
+        line(&mut text, &format!("{name}.{value}"), number(btf, name, value));
     }
     text
 }
@@ -121,11 +109,7 @@ fn line(text: &mut String, question: &str, answer: Result<String, BtfError>) {
 
 fn place(field: Field) -> String {
     let (byte, bit, width) = (field.byte_offset(), field.bit_offset % 8, field.bit_width);
-    if field.is_bitfield() {
-        format!("{byte}.{bit} {width}")
-    } else {
-        format!("{byte} {width}")
-    }
+    if field.is_bitfield() { format!("{byte}.{bit} {width}") } else { format!("{byte} {width}") }
 }
 
 fn number(btf: &Btf, name: &str, value: &str) -> Result<String, BtfError> {

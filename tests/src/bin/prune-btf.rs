@@ -29,15 +29,9 @@ fn main() -> Result<()> {
 
 /// The lines `struct sock`, `outline task_struct`, `enum …`, `func …` and `typedef …` of the list.
 fn wanted(list: &str) -> Result<Vec<Wanted<'_>>> {
-    let lines = list
-        .lines()
-        .filter(|line| !line.is_empty() && !line.starts_with('#'));
+    let lines = list.lines().filter(|line| !line.is_empty() && !line.starts_with('#'));
     lines
-        .map(|line| {
-            line.split_once(' ')
-                .and_then(root)
-                .with_context(|| format!("unknown: {line}"))
-        })
+        .map(|line| line.split_once(' ').and_then(root).with_context(|| format!("unknown: {line}")))
         .collect()
 }
 
@@ -49,11 +43,7 @@ fn root<'a>((keyword, name): (&str, &'a str)) -> Option<Wanted<'a>> {
         "typedef" => Kind::Typedef,
         _ => return None,
     };
-    let seen = if keyword == "outline" {
-        Seen::Outline
-    } else {
-        Seen::Whole
-    };
+    let seen = if keyword == "outline" { Seen::Outline } else { Seen::Whole };
     Some(Wanted { kind, name, seen })
 }
 
@@ -145,21 +135,9 @@ impl Pruner {
         };
         let kind = ty.kind();
         let (own, rows) = shape(kind).with_context(|| format!("{name}: unexpected {kind:?}"))?;
-        let head = [
-            (ty.name, Word::Name),
-            (ty.info, Word::Number),
-            (ty.size_or_type, own),
-        ];
-        let rest = ty
-            .rest
-            .as_chunks()
-            .0
-            .iter()
-            .map(|word| u32::from_ne_bytes(*word));
-        for (word, meaning) in head
-            .into_iter()
-            .chain(rest.zip(rows.iter().copied().cycle()))
-        {
+        let head = [(ty.name, Word::Name), (ty.info, Word::Number), (ty.size_or_type, own)];
+        let rest = ty.rest.as_chunks().0.iter().map(|word| u32::from_ne_bytes(*word));
+        for (word, meaning) in head.into_iter().chain(rest.zip(rows.iter().copied().cycle())) {
             let word = self.renumbered(btf, word, meaning, child)?;
             self.out.types.extend(word.to_ne_bytes());
         }
@@ -189,21 +167,11 @@ impl Pruner {
 impl Blob {
     /// `struct btf_header`, then types, then strings.
     fn bytes(self) -> Result<Vec<u8>> {
-        let [types, strings] = [
-            u32::try_from(self.types.len())?,
-            u32::try_from(self.strings.len())?,
-        ];
-        let words = [24, 0, types, types, strings]
-            .map(u32::to_ne_bytes)
-            .concat();
-        Ok([
-            &0xeb9f_u16.to_ne_bytes(),
-            &[1, 0],
-            words.as_slice(),
-            &self.types,
-            &self.strings,
-        ]
-        .concat())
+        let [types, strings] =
+            [u32::try_from(self.types.len())?, u32::try_from(self.strings.len())?];
+        let words = [24, 0, types, types, strings].map(u32::to_ne_bytes).concat();
+        Ok([&0xeb9f_u16.to_ne_bytes(), &[1, 0], words.as_slice(), &self.types, &self.strings]
+            .concat())
     }
 }
 
@@ -241,24 +209,9 @@ fn needed(btf: &Btf, id: TypeId, seen: Seen) -> Result<Option<Seen>> {
 /// The same type without its inside.
 fn declaration(ty: Type) -> Type {
     match ty.kind() {
-        Kind::Struct => Type {
-            info: FWD,
-            size_or_type: 0,
-            rest: &[],
-            ..ty
-        },
-        Kind::Union => Type {
-            info: FWD | KIND_FLAG,
-            size_or_type: 0,
-            rest: &[],
-            ..ty
-        },
-        Kind::FuncProto => Type {
-            info: FUNC_PROTO,
-            size_or_type: 0,
-            rest: &[],
-            ..ty
-        },
+        Kind::Struct => Type { info: FWD, size_or_type: 0, rest: &[], ..ty },
+        Kind::Union => Type { info: FWD | KIND_FLAG, size_or_type: 0, rest: &[], ..ty },
+        Kind::FuncProto => Type { info: FUNC_PROTO, size_or_type: 0, rest: &[], ..ty },
         _ => ty,
     }
 }
@@ -266,12 +219,9 @@ fn declaration(ty: Type) -> Type {
 /// The same type with only its size left, if it is a struct with a name.
 fn hollow(ty: Type) -> Type {
     match ty.kind() {
-        Kind::Struct | Kind::Union if ty.name != 0 => Type {
-            name: 0,
-            info: STRUCT,
-            rest: &[],
-            ..ty
-        },
+        Kind::Struct | Kind::Union if ty.name != 0 => {
+            Type { name: 0, info: STRUCT, rest: &[], ..ty }
+        }
         _ => ty,
     }
 }
