@@ -24,7 +24,10 @@ impl Counters {
 
     /// What has been counted since `before`.
     pub fn since(&self, before: &Self) -> Growth {
-        let growth = self.0.iter().map(|(name, value)| (name.clone(), value - before.0.get(name).unwrap_or(&0)));
+        let growth = self
+            .0
+            .iter()
+            .map(|(name, value)| (name.clone(), value - before.0.get(name).unwrap_or(&0)));
         Growth(growth.filter(|(_, grown)| *grown != 0).collect())
     }
 }
@@ -32,9 +35,12 @@ impl Counters {
 fn read(file: &str, group: &str) -> Vec<(String, i64)> {
     // /proc/net is a link to the main thread's namespace; ours is the thread's.
     let path = format!("/proc/thread-self/net/{file}");
-    let text = fs::read_to_string(&path).unwrap_or_else(|error| panic!("cannot read {path}: {error}"));
+    let text =
+        fs::read_to_string(&path).unwrap_or_else(|error| panic!("cannot read {path}: {error}"));
     let mut lines = text.lines().filter_map(|line| line.strip_prefix(group));
-    let (Some(names), Some(values)) = (lines.next(), lines.next()) else { panic!("no {group} in {path}") };
+    let (Some(names), Some(values)) = (lines.next(), lines.next()) else {
+        panic!("no {group} in {path}")
+    };
     let values = values.split_whitespace().filter_map(|value| value.parse().ok());
     names.split_whitespace().map(str::to_owned).zip(values).collect()
 }
@@ -51,7 +57,11 @@ impl Growth {
     /// These counters moved by exactly this much; what is not named does not matter.
     pub fn is(&self, expected: &[(&str, i64)]) {
         for (name, grown) in expected {
-            assert_eq!(self.of(name), *grown, "{name} did not grow as expected; what moved: {self}");
+            assert_eq!(
+                self.of(name),
+                *grown,
+                "{name} did not grow as expected; what moved: {self}"
+            );
         }
     }
 }

@@ -51,7 +51,8 @@ impl Namespace {
             setns(&self.handle, CloneFlags::CLONE_NEWNET).expect("root may enter a namespace");
             inside()
         };
-        thread::scope(|scope| scope.spawn(visit).join()).unwrap_or_else(|panic| panic::resume_unwind(panic))
+        thread::scope(|scope| scope.spawn(visit).join())
+            .unwrap_or_else(|panic| panic::resume_unwind(panic))
     }
 
     /// Runs a tool in this namespace; it must succeed. Words are split at spaces.
@@ -97,7 +98,8 @@ impl Namespace {
 
     /// The state of one socket, `None` when there is none.
     pub fn socket_state(&self, local: SocketAddr, remote: SocketAddr) -> Option<u8> {
-        let found = self.sockets().into_iter().find(|entry| entry.local == local && entry.remote == remote);
+        let found =
+            self.sockets().into_iter().find(|entry| entry.local == local && entry.remote == remote);
         found.map(|entry| entry.state)
     }
 }
@@ -125,7 +127,9 @@ pub fn sweep() {
     let names = fs::read_dir(NAMES).into_iter().flatten().flatten();
     for name in names.filter_map(|entry| entry.file_name().into_string().ok()) {
         let pid = name.strip_prefix(PREFIX).and_then(|rest| rest.split('-').next());
-        if pid.is_some_and(|pid| pid.parse::<u32>().is_ok() && fs::metadata(format!("/proc/{pid}")).is_err()) {
+        if pid.is_some_and(|pid| {
+            pid.parse::<u32>().is_ok() && fs::metadata(format!("/proc/{pid}")).is_err()
+        }) {
             remove(&name);
         }
     }
@@ -143,7 +147,8 @@ pub(crate) fn ip_batch(options: &[&str], commands: &str) {
 }
 
 fn finish(command: &str, input: &str) -> Result<Finished, String> {
-    let (pid, output) = output(command, input).map_err(|error| format!("cannot run `{command}`: {error}"))?;
+    let (pid, output) =
+        output(command, input).map_err(|error| format!("cannot run `{command}`: {error}"))?;
     if output.status.success() {
         return Ok(Finished { pid, stdout: String::from_utf8_lossy(&output.stdout).into_owned() });
     }

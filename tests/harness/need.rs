@@ -20,11 +20,15 @@ pub enum Need {
     ConntrackTimeout,
 }
 
+/// Answers so far: kernels do not change their mind.
+type Tried = HashMap<(Need, Ip), Result<(), String>>;
+
 impl Need {
     /// `Err` says what is missing. Tried once per family.
     pub fn is_met(self, ip: Ip) -> Result<(), String> {
-        static TRIED: OnceLock<Mutex<HashMap<(Need, Ip), Result<(), String>>>> = OnceLock::new();
-        let mut tried = TRIED.get_or_init(Mutex::default).lock().unwrap_or_else(PoisonError::into_inner);
+        static TRIED: OnceLock<Mutex<Tried>> = OnceLock::new();
+        let mut tried =
+            TRIED.get_or_init(Mutex::default).lock().unwrap_or_else(PoisonError::into_inner);
         tried.entry((self, ip)).or_insert_with(|| self.try_it(ip)).clone()
     }
 

@@ -88,7 +88,10 @@ impl Service {
             ip,
             client: Namespace::new("client"),
             router: Namespace::new("router"),
-            backends: names.iter().map(|name| Namespace::new(&format!("back end {name}"))).collect(),
+            backends: names
+                .iter()
+                .map(|name| Namespace::new(&format!("back end {name}")))
+                .collect(),
         };
         service.router.set("net.ipv4.ip_forward", 1);
         service.router.set("net.ipv6.conf.all.forwarding", 1);
@@ -112,7 +115,8 @@ impl Service {
 
     /// Every back end listens.
     pub fn listen(&self) -> Vec<TcpListener> {
-        let listen = |(index, backend): (usize, &Namespace)| backend.listen(self.backend_address(index));
+        let listen =
+            |(index, backend): (usize, &Namespace)| backend.listen(self.backend_address(index));
         self.backends.iter().enumerate().map(listen).collect()
     }
 
@@ -128,7 +132,7 @@ impl Service {
 
     /// Takes back end `a` off the network: from now on nothing it sends arrives anywhere.
     pub fn unplug_a(&self) {
-        self.router.ip("link del a");
+        self.router.ip("link del dev a");
     }
 
     /// A new pod gets the address back end `a` had.
@@ -141,7 +145,12 @@ impl Service {
 
 impl Dnat {
     /// Translates the service address in `router`. Fails where the kernel or the tools cannot.
-    pub(crate) fn install(self, router: &Namespace, ip: Ip, backends: Backends) -> Result<(), String> {
+    pub(crate) fn install(
+        self,
+        router: &Namespace,
+        ip: Ip,
+        backends: Backends,
+    ) -> Result<(), String> {
         match self {
             Self::Nftables => router.try_nft(&nft_rules(ip, backends)).map(drop),
             Self::IptablesNft => by_iptables(router, "nft", ip, backends),
@@ -165,12 +174,19 @@ fn nft_rules(ip: Ip, backends: Backends) -> String {
 }
 
 /// The way kube-proxy does it: each rule takes its share of what the rules before left over.
-fn by_iptables(router: &Namespace, variant: &str, ip: Ip, backends: Backends) -> Result<(), String> {
+fn by_iptables(
+    router: &Namespace,
+    variant: &str,
+    ip: Ip,
+    backends: Backends,
+) -> Result<(), String> {
     let tool = if ip == Ip::V4 { "iptables" } else { "ip6tables" };
     let service = service_address(ip);
     let rule = |share: &str, index| {
         let target = backend_address(ip, index);
-        let rule = format!("-A PREROUTING -d {service} -p tcp --dport {PORT} {share} -j DNAT --to-destination {target}");
+        let rule = format!(
+            "-A PREROUTING -d {service} -p tcp --dport {PORT} {share} -j DNAT --to-destination {target}"
+        );
         router.try_run(&format!("{tool}-{variant} -w 10 -t nat {rule}")).map(drop)
     };
     if backends == Backends::Two {
@@ -208,9 +224,13 @@ fn attach(router: &Namespace, port: &str, member: &Namespace, ip: Ip, network: u
 
 fn cable(one: &Namespace, port: &str, other: &Namespace, other_port: &str) {
     let (one, other) = (one.name(), other.name());
-    ip_batch(&[], &format!("link add {port} netns {one} type veth peer name {other_port} netns {other}"));
+    ip_batch(
+        &[],
+        &format!("link add name {port} netns {one} type veth peer name {other_port} netns {other}"),
+    );
 }
 
 fn addressed(namespace: &Namespace, ip: Ip, port: &str, address: IpAddr) {
-    namespace.ip(&format!("addr add {} dev {port}\nlink set {port} up", ip.assignment(address)));
+    namespace
+        .ip(&format!("addr add {} dev {port}\nlink set dev {port} up", ip.assignment(address)));
 }

@@ -23,7 +23,9 @@ impl Segment {
 
     /// Sends it from a raw socket of `namespace`.
     pub fn send(&self, namespace: &Namespace) {
-        namespace.enter(|| self.send_here()).unwrap_or_else(|error| panic!("cannot send a raw segment: {error}"));
+        namespace
+            .enter(|| self.send_here())
+            .unwrap_or_else(|error| panic!("cannot send a raw segment: {error}"));
     }
 
     fn send_here(&self) -> nix::Result<usize> {
@@ -68,7 +70,9 @@ fn octets(address: SocketAddr) -> Vec<u8> {
 
 /// RFC 1071.
 fn checksum(bytes: &[u8]) -> u16 {
-    let words = bytes.chunks(2).map(|pair| u32::from(pair[0]) << 8 | pair.get(1).map_or(0, |low| u32::from(*low)));
+    let words = bytes
+        .chunks(2)
+        .map(|pair| u32::from(pair[0]) << 8 | pair.get(1).map_or(0, |low| u32::from(*low)));
     let mut sum: u32 = words.sum();
     while sum > 0xffff {
         sum = (sum & 0xffff) + (sum >> 16);

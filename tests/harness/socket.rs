@@ -8,8 +8,8 @@ use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::socket::{
-    Backlog, GetSockOpt, SetSockOpt, SockFlag, SockType, SockaddrStorage, bind, connect, getsockname, listen, socket,
-    sockopt,
+    Backlog, GetSockOpt, SetSockOpt, SockFlag, SockType, SockaddrStorage, bind, connect,
+    getsockname, listen, socket, sockopt,
 };
 
 use crate::address::{Ip, at, from_storage, storage};
@@ -18,8 +18,20 @@ use crate::patience::{PATIENCE, wait_for};
 
 mod option {
     //! What nix leaves out.
-    nix::setsockopt_impl!(DeferAccept, libc::IPPROTO_TCP, libc::TCP_DEFER_ACCEPT, u32, SetStruct<u32>);
-    nix::getsockopt_impl!(TcpInfo, libc::IPPROTO_TCP, libc::TCP_INFO, libc::tcp_info, GetStruct<libc::tcp_info>);
+    nix::setsockopt_impl!(
+        DeferAccept,
+        libc::IPPROTO_TCP,
+        libc::TCP_DEFER_ACCEPT,
+        u32,
+        SetStruct<u32>
+    );
+    nix::getsockopt_impl!(
+        TcpInfo,
+        libc::IPPROTO_TCP,
+        libc::TCP_INFO,
+        libc::tcp_info,
+        GetStruct<libc::tcp_info>
+    );
 
     use nix::sys::socket::sockopt::{GetStruct, SetStruct};
 
@@ -56,12 +68,22 @@ impl Namespace {
     }
 
     pub fn listen_with(&self, address: SocketAddr, how: &Listen) -> TcpListener {
-        self.enter(|| how.open(address)).unwrap_or_else(|error| panic!("cannot listen on {address} in {self}: {error}"))
+        self.enter(|| how.open(address))
+            .unwrap_or_else(|error| panic!("cannot listen on {address} in {self}: {error}"))
     }
 
     /// Connects, and remembers from where even when it is refused.
     pub fn dial(&self, to: SocketAddr) -> Dialled {
-        self.enter(|| dial(to)).unwrap_or_else(|error| panic!("cannot dial {to} in {self}: {error}"))
+        self.enter(|| dial(to))
+            .unwrap_or_else(|error| panic!("cannot dial {to} in {self}: {error}"))
+    }
+
+    /// Dials so often, one after the other, and is refused every time.
+    pub fn is_refused_often(&self, to: SocketAddr, times: u16) {
+        let is_refused = |_| {
+            dial(to).expect("a free port").refused();
+        };
+        self.enter(|| (0..times).for_each(is_refused));
     }
 
     pub fn connect(&self, to: SocketAddr) -> TcpStream {
@@ -162,7 +184,8 @@ pub fn wait_for_unread(stream: &TcpStream) {
 
 /// Waits until the socket has failed, and takes the error without reading.
 pub fn pending_error(stream: &TcpStream) -> Errno {
-    let error = wait_for("a pending socket error", || stream.take_error().expect("SO_ERROR can be read"));
+    let error =
+        wait_for("a pending socket error", || stream.take_error().expect("SO_ERROR can be read"));
     Errno::from_raw(error.raw_os_error().unwrap_or(0))
 }
 
@@ -177,7 +200,8 @@ pub fn local(stream: &TcpStream) -> SocketAddr {
 }
 
 fn ready(socket: &impl AsFd, what: PollFlags) {
-    let timeout = PollTimeout::try_from(PATIENCE).expect("patience fits into an int of milliseconds");
+    let timeout =
+        PollTimeout::try_from(PATIENCE).expect("patience fits into an int of milliseconds");
     let mut fds = [PollFd::new(socket.as_fd(), what)];
     let ready = poll(&mut fds, timeout).expect("sockets can be polled");
     assert!(ready > 0, "waited in vain for {what:?} on a socket");
@@ -193,9 +217,13 @@ fn dial(to: SocketAddr) -> io::Result<Dialled> {
         Err(Errno::EINPROGRESS) => wait_connected(&fd),
         other => other.map_err(io::Error::from),
     };
-    let local = from_storage(&getsockname::<SockaddrStorage>(fd.as_raw_fd())?).ok_or(Errno::EAFNOSUPPORT)?;
+    let local = from_storage(&getsockname::<SockaddrStorage>(fd.as_raw_fd())?)
+        .ok_or(Errno::EAFNOSUPPORT)?;
     let stream = TcpStream::from(fd);
-    Ok(Dialled { local, result: result.and_then(|()| stream.set_nonblocking(false)).map(|()| stream) })
+    Ok(Dialled {
+        local,
+        result: result.and_then(|()| stream.set_nonblocking(false)).map(|()| stream),
+    })
 }
 
 fn wait_connected(fd: &OwnedFd) -> io::Result<()> {
@@ -226,8 +254,12 @@ impl TcpEntry {
     pub const FIN_WAIT2: u8 = 5;
 
     pub(crate) fn all_here() -> Vec<Self> {
-        let lines = |file| fs::read_to_string(format!("/proc/thread-self/net/{file}")).unwrap_or_default();
-        [lines("tcp"), lines("tcp6")].iter().flat_map(|text| text.lines().skip(1).filter_map(Self::parse)).collect()
+        let lines =
+            |file| fs::read_to_string(format!("/proc/thread-self/net/{file}")).unwrap_or_default();
+        [lines("tcp"), lines("tcp6")]
+            .iter()
+            .flat_map(|text| text.lines().skip(1).filter_map(Self::parse))
+            .collect()
     }
 
     fn parse(line: &str) -> Option<Self> {

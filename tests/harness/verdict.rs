@@ -144,7 +144,9 @@ impl Expected {
     /// The evidence has a field of this name with this value, at any depth.
     pub fn fact(self, name: &'static str, value: impl Into<Value>) -> Self {
         let value = value.into();
-        self.claim(format!("evidence of {name} = {value}"), move |v| has_field(&v.0["evidence"], name, &value))
+        self.claim(format!("evidence of {name} = {value}"), move |v| {
+            has_field(&v.0["evidence"], name, &value)
+        })
     }
 
     fn claim_field(self, field: &'static str, value: &'static str) -> Self {
@@ -166,14 +168,21 @@ impl Expected {
 
     /// What it should have said and did not.
     pub(crate) fn unmet_by(&self, verdict: &Verdict) -> Vec<&str> {
-        self.claims.iter().filter(|claim| !(claim.holds)(verdict)).map(|claim| claim.says.as_str()).collect()
+        self.claims
+            .iter()
+            .filter(|claim| !(claim.holds)(verdict))
+            .map(|claim| claim.says.as_str())
+            .collect()
     }
 }
 
 impl fmt::Display for Expected {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { direction, netns, local, remote, claims } = self;
-        write!(f, "a verdict on the reset {direction} in namespace {netns}, local {local}, remote {remote}")?;
+        write!(
+            f,
+            "a verdict on the reset {direction} in namespace {netns}, local {local}, remote {remote}"
+        )?;
         claims.iter().try_for_each(|claim| write!(f, ", with {}", claim.says))
     }
 }
@@ -181,7 +190,8 @@ impl fmt::Display for Expected {
 fn has_field(value: &Value, name: &str, expected: &Value) -> bool {
     match value {
         Value::Object(fields) => {
-            fields.get(name) == Some(expected) || fields.values().any(|inner| has_field(inner, name, expected))
+            fields.get(name) == Some(expected)
+                || fields.values().any(|inner| has_field(inner, name, expected))
         }
         Value::Array(items) => items.iter().any(|inner| has_field(inner, name, expected)),
         _ => false,

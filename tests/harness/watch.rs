@@ -1,8 +1,9 @@
 //! A running tcpwatch: started on some namespaces, ready before the incident begins, heard line by line.
 
 use std::env;
+use std::fmt::Display;
 use std::io::{BufRead, BufReader, Read};
-use std::os::fd::{AsRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -31,14 +32,21 @@ pub struct Watch {
 }
 
 impl Watch {
+    /// Starts tcpwatch on the whole machine: for namespaces that do not exist yet. Others may be heard as well.
+    pub fn everywhere() -> Self {
+        Self::on(&[])
+    }
+
     /// Starts tcpwatch on these namespaces and waits until it sees.
     pub fn on(namespaces: &[&Namespace]) -> Self {
         let (ready, signal) = pipe2(OFlag::O_CLOEXEC).expect("a pipe can be made");
-        let mut child = command(namespaces, &signal).spawn().expect("tcpwatch can be started (TCPWATCH names it)");
+        let mut child = command(namespaces, &signal)
+            .spawn()
+            .expect("tcpwatch can be started (TCPWATCH names it)");
         drop(signal);
         let heard = Arc::new(Heard::default());
         let ears = vec![hear_stdout(&mut child, &heard), hear_stderr(&mut child, &heard)];
-        let scene = namespaces.iter().map(|namespace| format!("  {namespace}\n")).collect();
+        let scene = indented(namespaces);
         let mut watch = Self { child, heard, ears, scene };
         watch.wait_until_ready(ready);
         watch
@@ -46,11 +54,18 @@ impl Watch {
 
     /// Waits for the verdict on one reset. What it says must be what is expected, the first time.
     pub fn expect(&self, expected: &Expected) -> Verdict {
-        let about = |line: &Value| Verdict::from_line(line).filter(|verdict| expected.is_about(verdict));
-        let Some(verdict) = self.heard.first(about) else { self.fail(&format!("tcpwatch did not give {expected}")) };
+        let about =
+            |line: &Value| Verdict::from_line(line).filter(|verdict| expected.is_about(verdict));
+        let Some(verdict) = self.heard.first(about) else {
+            self.fail(&format!("tcpwatch did not give {expected}"))
+        };
         let unmet = expected.unmet_by(&verdict);
         if !unmet.is_empty() {
-            self.fail(&format!("expected {expected}\nmissing: {}\nit says: {}", unmet.join(", "), verdict.0));
+            self.fail(&format!(
+                "expected {expected}\nmissing: {}\nit says: {}",
+                unmet.join(", "),
+                verdict.0
+            ));
         }
         verdict
     }
@@ -59,7 +74,10 @@ impl Watch {
     pub fn expect_joined(&self, sent: &Expected, received: &Expected) -> Verdict {
         let (sent, received) = (self.expect(sent), self.expect(received));
         if received.joined() != sent.id() && sent.joined() != received.id() {
-            self.fail(&format!("these are two ends of one reset, not joined:\n{}\n{}", sent.0, received.0));
+            self.fail(&format!(
+                "these are two ends of one reset, not joined:\n{}\n{}",
+                sent.0, received.0
+            ));
         }
         sent
     }
@@ -67,7 +85,9 @@ impl Watch {
     /// Waits for a later word on a verdict.
     pub fn expect_amendment(&self, of: &Verdict, code: &str) -> Value {
         let amends = |line: &Value| {
-            let found = line["type"] == "amendment" && line["of"].as_u64() == of.id() && line["cause"] == code;
+            let found = line["type"] == "amendment"
+                && line["of"].as_u64() == of.id()
+                && line["cause"] == code;
             found.then(|| line.clone())
         };
         let found = self.heard.first(amends);
@@ -83,15 +103,18 @@ impl Watch {
             self.fail(&format!("after Ctrl-C tcpwatch ended with {status}"));
         }
         let lines = self.heard.lines().clone();
-        Report::new(lines, self.story()).unwrap_or_else(|| self.fail("tcpwatch ended without totals"))
+        Report::new(lines, self.story())
+            .unwrap_or_else(|| self.fail("tcpwatch ended without totals"))
     }
 
     fn wait_until_ready(&mut self, ready: OwnedFd) {
-        let timeout = PollTimeout::try_from(PATIENCE).expect("patience fits into an int of milliseconds");
-        let readable = poll(&mut [PollFd::new(std::os::fd::AsFd::as_fd(&ready), PollFlags::POLLIN)], timeout);
+        let timeout =
+            PollTimeout::try_from(PATIENCE).expect("patience fits into an int of milliseconds");
+        let readable = poll(&mut [PollFd::new(ready.as_fd(), PollFlags::POLLIN)], timeout);
         let mut byte = [0; 1];
         // The end of the pipe without a byte: it died before it was ready.
-        let said = readable.is_ok_and(|fds| fds > 0) && std::fs::File::from(ready).read(&mut byte).is_ok_and(|n| n > 0);
+        let said = readable.is_ok_and(|fds| fds > 0)
+            && std::fs::File::from(ready).read(&mut byte).is_ok_and(|n| n > 0);
         if !said {
             let _ = self.child.kill();
             let status = self.wait();
@@ -119,7 +142,7 @@ impl Watch {
 
     fn story(&self) -> String {
         let lines = excerpt(&self.heard.lines());
-        let stderr = self.heard.stderr.lock().unwrap_or_else(PoisonError::into_inner);
+        let stderr = indented(&self.heard.stderr.lock().unwrap_or_else(PoisonError::into_inner));
         format!("namespaces:\n{}tcpwatch said:\n{lines}on stderr:\n{stderr}", self.scene)
     }
 }
@@ -134,12 +157,15 @@ impl Drop for Watch {
 /// All lines, or both ends of very many.
 fn excerpt(lines: &[Value]) -> String {
     const END: usize = 100;
-    let tell = |lines: &[Value]| lines.iter().map(|line| format!("  {line}\n")).collect::<String>();
     if lines.len() <= 2 * END {
-        return tell(lines);
+        return indented(lines);
     }
     let (head, tail) = (&lines[..END], &lines[lines.len() - END..]);
-    format!("{}  … {} more …\n{}", tell(head), lines.len() - 2 * END, tell(tail))
+    format!("{}  … {} more …\n{}", indented(head), lines.len() - 2 * END, indented(tail))
+}
+
+fn indented(lines: &[impl Display]) -> String {
+    lines.iter().fold(String::new(), |text, line| format!("{text}  {line}\n"))
 }
 
 /// What the hooks of this host turned out to be: the first coverage any run declared.
@@ -165,7 +191,7 @@ fn command(namespaces: &[&Namespace], ready: &OwnedFd) -> Command {
 fn hand_over(command: &mut Command, fd: RawFd) {
     let keep_open = move || {
         // SAFETY: the caller keeps the descriptor open until the child is spawned.
-        let fd = unsafe { std::os::fd::BorrowedFd::borrow_raw(fd) };
+        let fd = unsafe { BorrowedFd::borrow_raw(fd) };
         fcntl(fd, FcntlArg::F_SETFD(FdFlag::empty()))?;
         Ok(())
     };
@@ -180,7 +206,7 @@ struct Heard {
     more: Condvar,
     /// Nothing more will come.
     ended: AtomicBool,
-    stderr: Mutex<String>,
+    stderr: Mutex<Vec<String>>,
 }
 
 impl Heard {
@@ -228,7 +254,10 @@ fn hear_stdout(child: &mut Child, heard: &Arc<Heard>) -> JoinHandle<()> {
     thread::spawn(move || {
         for line in stdout.lines().map_while(Result::ok) {
             // Kept as it is, for the story; nothing expected will match it.
-            heard.add(serde_json::from_str(&line).unwrap_or_else(|_| Value::String(format!("not JSON: {line}"))));
+            heard.add(
+                serde_json::from_str(&line)
+                    .unwrap_or_else(|_| Value::String(format!("not JSON: {line}"))),
+            );
         }
         heard.end();
     })
@@ -239,8 +268,7 @@ fn hear_stderr(child: &mut Child, heard: &Arc<Heard>) -> JoinHandle<()> {
     let heard = Arc::clone(heard);
     thread::spawn(move || {
         for line in stderr.lines().map_while(Result::ok) {
-            let mut text = heard.stderr.lock().unwrap_or_else(PoisonError::into_inner);
-            text.push_str(&format!("  {line}\n"));
+            heard.stderr.lock().unwrap_or_else(PoisonError::into_inner).push(line);
         }
     })
 }

@@ -79,7 +79,9 @@ fn an_idle_connection_outlives_its_entry(ip: Ip) {
 
     one_reset_from_b(&service, &before);
     let [sent, received] = misdirected(&service, client, "conntrack-expired");
-    let quoted = |expected: Expected| expected.quotes("nf_conntrack_tcp_timeout_established").quotes(timeout);
+    let quoted = |expected: Expected| {
+        expected.quotes("nf_conntrack_tcp_timeout_established").quotes(timeout)
+    };
     watch.expect_joined(&quoted(sent), &quoted(received));
     accounts_close(watch, &service);
 }
@@ -128,7 +130,9 @@ fn after_a_flush_with_one_back_end_a_client_that_speaks_first_lives_on(ip: Ip) {
     flow.is_alive();
 
     let growths: [_; 3] = growths(&service, &before);
-    growths.iter().for_each(|growth| growth.is(&[("OutRsts", 0), ("EstabResets", 0)]));
+    for growth in growths {
+        growth.is(&[("OutRsts", 0), ("EstabResets", 0)]);
+    }
     watch.finish().is_silent();
 }
 
@@ -160,7 +164,8 @@ impl Flow {
 
 /// What both ends of a misdirected connection must say: b which sent the reset, the client which got it.
 fn misdirected(service: &Service, client: SocketAddr, cause: &'static str) -> [Expected; 2] {
-    let sent = Expected::sent(&service.backends[1], service.backend_address(1), client).mechanism("ack-to-listener");
+    let sent = Expected::sent(&service.backends[1], service.backend_address(1), client)
+        .mechanism("ack-to-listener");
     let received = Expected::received(&service.client, client, service.address());
     [sent, received].map(|expected| {
         expected
@@ -187,7 +192,11 @@ fn accounts_close(watch: Watch, service: &Service) {
     report.accounts_for(&service.client, 0);
 }
 
-fn growths<const N: usize>(service: &Service, before: &[harness::Counters]) -> [harness::counters::Growth; N] {
-    let growths: Vec<_> = service.counters().iter().zip(before).map(|(now, before)| now.since(before)).collect();
+fn growths<const N: usize>(
+    service: &Service,
+    before: &[harness::Counters],
+) -> [harness::counters::Growth; N] {
+    let growths: Vec<_> =
+        service.counters().iter().zip(before).map(|(now, before)| now.since(before)).collect();
     growths.try_into().unwrap_or_else(|_| panic!("this service has not {N} namespaces"))
 }

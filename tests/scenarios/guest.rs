@@ -54,7 +54,10 @@ pub(crate) fn run() -> ExitCode {
     let arguments = Arguments { filter, color, test_threads: Some(1), ..Arguments::default() };
     let done = runner::run(&arguments);
     let result = if done.has_failed() { "fail" } else { "ok" };
-    println!("TCPWATCH-VM-RESULT {result} {} {} {}", done.num_passed, done.num_failed, done.num_ignored);
+    println!(
+        "TCPWATCH-VM-RESULT {result} {} {} {}",
+        done.num_passed, done.num_failed, done.num_ignored
+    );
     ExitCode::SUCCESS
 }
 
@@ -139,9 +142,8 @@ fn reap_until(runner: Pid) -> bool {
 
 fn power_off() -> ! {
     sync();
-    if let Err(error) = reboot(RebootMode::RB_POWER_OFF) {
-        println!("cannot power off: {error}");
-    }
+    let Err(error) = reboot(RebootMode::RB_POWER_OFF);
+    println!("cannot power off: {error}");
     loop {
         nix::unistd::pause();
     }

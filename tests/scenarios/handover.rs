@@ -18,7 +18,7 @@ scenarios! {
 /// The router still knows the connection and translates it as ever: conntrack is not to blame.
 fn a_new_pod_with_the_old_address_resets_the_connections_of_the_old_one(ip: Ip) {
     let service = Service::new(ip, Backends::One, Dnat::Nftables);
-    let watch = Watch::on(&service.namespaces());
+    let watch = Watch::everywhere();
     let before = service.client.counters();
 
     let mut listeners = service.listen();
@@ -39,7 +39,9 @@ fn a_new_pod_with_the_old_address_resets_the_connections_of_the_old_one(ip: Ip) 
             .because("pod-ip-reuse")
             .mechanism("ack-to-listener")
             .reset(),
-        &Expected::received(&service.client, local(&client), service.address()).because("pod-ip-reuse").reset(),
+        &Expected::received(&service.client, local(&client), service.address())
+            .because("pod-ip-reuse")
+            .reset(),
     );
     let report = watch.finish();
     report.has_sent(&pod, 1);
@@ -100,4 +102,3 @@ fn restarted(expected: Expected, new: &Helper) -> Expected {
 fn socket_is_gone(lab: &Pair, client: &TcpStream) -> bool {
     lab.server.socket_state(lab.address(), local(client)).is_none()
 }
-

@@ -2,10 +2,13 @@
 //!
 //! One program, two lives: as root on a host, and as PID 1 of a virtual machine (see [`guest`]). The environment variable
 //! `TCPWATCH` names the tcpwatch binary. A scenario that kernel or tools cannot run is skipped with the reason.
-#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a test program reports on its standard output")]
+#![allow(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a test program reports on its standard output"
+)]
 
 mod conntrack;
-mod family;
 mod guest;
 mod handover;
 mod listener;
@@ -39,7 +42,6 @@ fn scenarios() -> Vec<Scenario> {
         conntrack::scenarios(),
         handover::scenarios(),
         listener::scenarios(),
-        family::scenarios(),
         unexplained::scenarios(),
         storm::scenarios(),
     ]

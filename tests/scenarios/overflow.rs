@@ -33,9 +33,17 @@ fn with_abort_on_overflow_the_client_is_reset_at_once(ip: Ip) {
     assert_eq!(end_of(&mut last), End::RESET);
 
     let grown = host.namespace.counters().since(&before);
-    grown.is(&[("OutRsts", 1), ("ListenOverflows", 1), ("ListenDrops", 1), ("EmbryonicRsts", 1), ("EstabResets", 1)]);
+    grown.is(&[
+        ("OutRsts", 1),
+        ("ListenOverflows", 1),
+        ("ListenDrops", 1),
+        ("EmbryonicRsts", 1),
+        ("EstabResets", 1),
+    ]);
     watch.expect_joined(
-        &overflow_sent(&host, host.address(), local(&last)).fact("len", queue.0).fact("limit", queue.1),
+        &overflow_sent(&host, host.address(), local(&last))
+            .fact("len", queue.0)
+            .fact("limit", queue.1),
         &overflow_received(&host, local(&last), host.address()),
     );
     let report = watch.finish();
@@ -81,7 +89,8 @@ fn an_overflow_that_is_accepted_in_time_resets_nobody(ip: Ip) {
     say(&mut last, "ping");
     wait_for("an overflow", || (overflows(&host) > before.get("ListenOverflows")).then_some(()));
     let mut accepted = accept_all(&server.listener);
-    let mut served = wait_for("the last client to be let in", || accept_all(&server.listener).pop());
+    let mut served =
+        wait_for("the last client to be let in", || accept_all(&server.listener).pop());
     talk(&mut served, &mut last);
 
     accepted.push(served);
@@ -131,7 +140,9 @@ impl<'a> Crowded<'a> {
     fn client_whose_handshake_is_open(&mut self) -> TcpStream {
         defer_accept(&self.listener, 60);
         let client = self.host.namespace.connect(self.host.address());
-        wait_for("the request socket", || self.host.namespace.sockets().iter().any(is_request).then_some(()));
+        wait_for("the request socket", || {
+            self.host.namespace.sockets().iter().any(is_request).then_some(())
+        });
         defer_accept(&self.listener, 0);
         client
     }
@@ -144,7 +155,9 @@ impl<'a> Crowded<'a> {
                 return (len, limit);
             }
             self.waiting.push(self.host.namespace.connect(self.host.address()));
-            wait_for("one more in the queue", || (accept_queue(&self.listener).0 > len).then_some(()));
+            wait_for("one more in the queue", || {
+                (accept_queue(&self.listener).0 > len).then_some(())
+            });
         }
     }
 }

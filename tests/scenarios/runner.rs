@@ -2,6 +2,7 @@
 
 use std::panic;
 use std::process::ExitCode;
+use std::sync::Once;
 
 use harness::{namespace, watch};
 use libtest_mimic::{Arguments, Conclusion};
@@ -14,7 +15,9 @@ use crate::scenarios;
 pub(crate) fn run_natively() -> ExitCode {
     let arguments = Arguments::from_args();
     if !arguments.list && !nix::unistd::geteuid().is_root() {
-        eprintln!("scenarios make network namespaces: run them as root, or by `cargo xtask scenarios`");
+        eprintln!(
+            "scenarios make network namespaces: run them as root, or by `cargo xtask scenarios`"
+        );
         return ExitCode::FAILURE;
     }
     run(&arguments).exit_code()
@@ -24,9 +27,7 @@ pub(crate) fn run(arguments: &Arguments) -> Conclusion {
     namespace::sweep();
     panic::set_hook(Box::new(say_where));
     let trials = scenarios().into_iter().map(Scenario::into_trial).collect();
-    let conclusion = libtest_mimic::run(arguments, trials);
-    watch::coverage().iter().for_each(|coverage| print_hooks(coverage));
-    conclusion
+    libtest_mimic::run(arguments, trials)
 }
 
 /// Where it happened; the message with its long story comes once, in libtest's summary.
@@ -36,7 +37,17 @@ fn say_where(panic: &panic::PanicHookInfo) {
     }
 }
 
-fn print_hooks(coverage: &Value) {
+/// Once, as soon as the first tcpwatch has said it.
+pub(crate) fn print_hooks() {
+    static PRINT: Once = Once::new();
+    if let Some(coverage) = watch::coverage() {
+        PRINT.call_once(|| print_each(coverage));
+    }
+}
+
+fn print_each(coverage: &Value) {
+    // libtest-mimic may be in the middle of a line.
+    println!();
     for hook in coverage["hooks"].as_array().into_iter().flatten() {
         let fact = hook["fact"].as_str().unwrap_or("?");
         println!("TCPWATCH-VM-HOOK {fact} {}", hook["way"].as_str().unwrap_or("none"));

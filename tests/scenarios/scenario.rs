@@ -4,6 +4,8 @@ use harness::need::family_works;
 use harness::{Ip, Need};
 use libtest_mimic::{Completion, Failed, Trial};
 
+use crate::runner::print_hooks;
+
 /// One incident over one IP family.
 #[derive(Clone)]
 pub(crate) struct Scenario {
@@ -14,7 +16,13 @@ pub(crate) struct Scenario {
 }
 
 impl Scenario {
-    pub(crate) fn new(path: &str, sentence: &str, needs: &'static [Need], incident: fn(Ip), ip: Ip) -> Self {
+    pub(crate) fn new(
+        path: &str,
+        sentence: &str,
+        needs: &'static [Need],
+        incident: fn(Ip),
+        ip: Ip,
+    ) -> Self {
         let family = path.rsplit("::").next().unwrap_or(path);
         Self { name: format!("{family}::{sentence}::{ip}"), ip, needs, incident }
     }
@@ -29,6 +37,7 @@ impl Scenario {
             println!("\nTCPWATCH-VM-SKIP {}: {reason}", self.name);
             return Completion::ignored_with(reason);
         }
+        let _hooks = TellHooks;
         (self.incident)(self.ip);
         Completion::Completed
     }
@@ -38,6 +47,15 @@ impl Scenario {
             family_works(self.ip)?;
         }
         self.needs.iter().try_for_each(|need| need.is_met(self.ip))
+    }
+}
+
+/// Even when the scenario fails.
+struct TellHooks;
+
+impl Drop for TellHooks {
+    fn drop(&mut self) {
+        print_hooks();
     }
 }
 
