@@ -1,10 +1,12 @@
 //! The lab: one host, two hosts, or a service with its back ends behind a router.
 
-use std::net::{IpAddr, SocketAddr, TcpListener};
+use std::net::{IpAddr, SocketAddr, TcpListener, UdpSocket};
+use std::time::Duration;
 
 use crate::address::{Ip, at};
 use crate::counters::Counters;
 use crate::namespace::{Namespace, ip_batch};
+use crate::patience::wait_for;
 
 /// The port every server of the lab listens on, in a namespace of its own each time.
 pub const PORT: u16 = 2222;
@@ -46,6 +48,7 @@ impl Pair {
         cable(&pair.client, "eth0", &pair.server, "eth0");
         addressed(&pair.server, ip, "eth0", ip.address(1, 1));
         addressed(&pair.client, ip, "eth0", ip.address(1, 2));
+        wait_until_reachable(&pair.client, &pair.server, pair.address().ip());
         pair
     }
 
@@ -98,6 +101,7 @@ impl Service {
         attach(&service.router, "client", &service.client, ip, 1);
         for (index, backend) in service.backends.iter().enumerate() {
             attach(&service.router, names[index], backend, ip, network(index));
+            wait_until_reachable(&service.client, backend, backend_address(ip, index));
         }
         dnat.install(&service.router, ip, backends).unwrap_or_else(|error| panic!("{error}"));
         service
@@ -139,6 +143,7 @@ impl Service {
     pub fn replace_a(&self) -> Namespace {
         let pod = Namespace::new("new pod");
         attach(&self.router, "a", &pod, self.ip, network(0));
+        wait_until_reachable(&self.router, &pod, backend_address(self.ip, 0));
         pod
     }
 }
@@ -233,4 +238,24 @@ fn cable(one: &Namespace, port: &str, other: &Namespace, other_port: &str) {
 fn addressed(namespace: &Namespace, ip: Ip, port: &str, address: IpAddr) {
     namespace
         .ip(&format!("addr add {} dev {port}\nlink set dev {port} up", ip.assignment(address)));
+}
+
+/// A cable that was just plugged in has no carrier, and IPv6 no routes, for a moment. Datagrams there and back show
+/// that it has; TCP, which scenarios count, is not used.
+fn wait_until_reachable(from: &Namespace, to: &Namespace, address: IpAddr) {
+    let nap = Some(Duration::from_millis(50));
+    let bind = |namespace: &Namespace, address, port| {
+        let bound = || namespace.enter(|| UdpSocket::bind(at(address, port))).ok();
+        let socket = wait_for("an address to be usable", bound);
+        socket.set_read_timeout(nap).expect("a timeout above zero is fine");
+        socket
+    };
+    let (here, there) = (bind(from, Ip::of(address).any(), 0), bind(to, address, PORT));
+    let mut heard = [0; 1];
+    wait_for("a datagram there and back", || {
+        here.send_to(b"?", at(address, PORT)).ok()?;
+        let (_, back) = there.recv_from(&mut heard).ok()?;
+        there.send_to(b"!", back).ok()?;
+        here.recv(&mut heard).ok()
+    });
 }
