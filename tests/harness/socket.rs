@@ -18,28 +18,27 @@ use crate::patience::{PATIENCE, wait_for};
 
 mod option {
     //! What nix leaves out.
-    nix::setsockopt_impl!(
-        DeferAccept,
-        libc::IPPROTO_TCP,
-        libc::TCP_DEFER_ACCEPT,
-        u32,
-        SetStruct<u32>
-    );
-    nix::getsockopt_impl!(
-        TcpInfo,
-        libc::IPPROTO_TCP,
-        libc::TCP_INFO,
-        libc::tcp_info,
-        GetStruct<libc::tcp_info>
-    );
 
     use nix::sys::socket::sockopt::{GetStruct, SetStruct};
+    use nix::{getsockopt_impl, setsockopt_impl};
 
     #[derive(Clone, Copy)]
     pub(super) struct DeferAccept;
+    setsockopt_impl!(DeferAccept, libc::IPPROTO_TCP, libc::TCP_DEFER_ACCEPT, u32, SetStruct<u32>);
 
     #[derive(Clone, Copy)]
     pub(super) struct TcpInfo;
+    getsockopt_impl!(TcpInfo, libc::IPPROTO_TCP, libc::TCP_INFO, Head, GetStruct<Head>);
+
+    /// The beginning of `struct tcp_info`; the rest grows from kernel to kernel (include/uapi/linux/tcp.h).
+    #[repr(C)]
+    #[derive(Clone, Copy)]
+    pub(super) struct Head {
+        bytes: [u8; 8],
+        timers_and_sizes: [u32; 4],
+        pub(super) unacked: u32,
+        pub(super) sacked: u32,
+    }
 }
 
 /// The answer to a `connect()`, with the address it came from even when it failed.
@@ -126,7 +125,7 @@ pub fn defer_accept(listener: &TcpListener, seconds: u32) {
 pub fn accept_queue(listener: &TcpListener) -> (u32, u32) {
     let info = option::TcpInfo.get(listener).expect("a TCP socket has TCP_INFO");
     // For a listener the kernel puts its queue there (net/ipv4/tcp.c, tcp_get_info).
-    (info.tcpi_unacked, info.tcpi_sacked)
+    (info.unacked, info.sacked)
 }
 
 /// Accepts one connection, waiting for it within reason.
