@@ -26,13 +26,7 @@ const CLIPPY_REPLAY: &[&str] = &[
     "-D",
     "warnings",
 ];
-const UNIT: &[&str] = &[
-    "test",
-    "--workspace",
-    "--exclude",
-    "tcpwatch-ebpf",
-    "--no-fail-fast",
-];
+const UNIT: &[&str] = &["test", "--workspace", "--exclude", "tcpwatch-ebpf", "--no-fail-fast"];
 
 /// The verb.
 pub(crate) fn run() -> Result<()> {
@@ -46,15 +40,9 @@ pub(crate) fn add(steps: &mut Steps) {
     cargo(steps, "format", FMT);
     cargo(steps, "lints", CLIPPY);
     cargo(steps, "lints without feature live", CLIPPY_REPLAY);
-    steps.run("unit tests", &repeat(UNIT), || {
-        sh::counted(sh::cargo().args(UNIT))
-    });
+    steps.run("unit tests", &repeat(UNIT), || sh::counted(sh::cargo().args(UNIT)));
     steps.run("room order", "cargo xtask tidy", tidy::check);
-    steps.run(
-        "BPF object is fresh",
-        "cargo xtask ebpf --check",
-        ebpf::check,
-    );
+    steps.run("BPF object is fresh", "cargo xtask ebpf --check", ebpf::check);
     // The place for `docs --check`, once README table, man page and schema are made by `xtask docs`.
 }
 

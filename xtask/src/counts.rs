@@ -15,15 +15,9 @@ impl Counts {
     /// Reads the line with which libtest and libtest-mimic end:
     /// `test result: ok. 3 passed; 0 failed; 1 ignored; …`.
     pub(crate) fn from_libtest_line(line: &str) -> Option<Self> {
-        let (_, fields) = line
-            .trim()
-            .strip_prefix("test result: ")?
-            .split_once(". ")?;
+        let (_, fields) = line.trim().strip_prefix("test result: ")?.split_once(". ")?;
         let number = |word: &str| {
-            let field = fields
-                .split(';')
-                .map(str::trim)
-                .find(|field| field.ends_with(word))?;
+            let field = fields.split(';').map(str::trim).find(|field| field.ends_with(word))?;
             field.split(' ').next()?.parse().ok()
         };
         Some(Self {
@@ -63,11 +57,7 @@ impl From<()> for Counts {
 
 impl fmt::Display for Counts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            passed,
-            failed,
-            skipped,
-        } = self;
+        let Self { passed, failed, skipped } = self;
         write!(f, "{passed} passed, {failed} failed, {skipped} skipped")
     }
 }
@@ -79,11 +69,7 @@ mod tests {
     #[test]
     fn a_libtest_summary_is_counted() {
         let line = "test result: FAILED. 12 passed; 1 failed; 3 ignored; 0 measured; 0 filtered out; finished in 0.05s";
-        let counts = Counts {
-            passed: 12,
-            failed: 1,
-            skipped: 3,
-        };
+        let counts = Counts { passed: 12, failed: 1, skipped: 3 };
         assert_eq!(Counts::from_libtest_line(line), Some(counts));
         assert_eq!(counts.to_string(), "12 passed, 1 failed, 3 skipped");
     }

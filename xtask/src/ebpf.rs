@@ -109,13 +109,9 @@ fn target() -> PathBuf {
 
 fn compile(tools: &Toolchain) -> Command {
     let mut cargo = sh::cargo();
-    cargo
-        .env("RUSTC", &tools.rustc)
-        .env("CARGO_ENCODED_RUSTFLAGS", flags().join("\x1f"));
+    cargo.env("RUSTC", &tools.rustc).env("CARGO_ENCODED_RUSTFLAGS", flags().join("\x1f"));
     cargo.env("CARGO_TARGET_BPFEL_UNKNOWN_NONE_LINKER", &tools.linker);
-    cargo
-        .env_remove("RUSTC_WRAPPER")
-        .env_remove("RUSTC_WORKSPACE_WRAPPER");
+    cargo.env_remove("RUSTC_WRAPPER").env_remove("RUSTC_WORKSPACE_WRAPPER");
     // By crate name: this unlocks the one unstable feature of aya-ebpf, and nothing for anyone else.
     cargo.env("RUSTC_BOOTSTRAP", "aya_ebpf");
     cargo.args([
@@ -129,9 +125,7 @@ fn compile(tools: &Toolchain) -> Command {
         TARGET,
     ]);
     // The linker makes BTF from debug information, so cargo must not strip it on the way.
-    cargo
-        .args(["--config", "profile.release.strip=false", "--target-dir"])
-        .arg(target());
+    cargo.args(["--config", "profile.release.strip=false", "--target-dir"]).arg(target());
     if tools.build_std {
         cargo.env_remove("RUSTC_BOOTSTRAP").arg("-Zbuild-std=core");
     }
@@ -139,11 +133,7 @@ fn compile(tools: &Toolchain) -> Command {
 }
 
 fn flags() -> Vec<String> {
-    let fixed = [
-        &format!("--cfg=bpf_target_arch=\"{ARCH}\""),
-        "-Cdebuginfo=2",
-        "-Clink-arg=--btf",
-    ];
+    let fixed = [&format!("--cfg=bpf_target_arch=\"{ARCH}\""), "-Cdebuginfo=2", "-Clink-arg=--btf"];
     let mut flags: Vec<String> = fixed.into_iter().map(ToOwned::to_owned).collect();
     flags.push(remap(&paths::root(), "/tcpwatch"));
     flags.extend(unpacked().iter().map(|dir| remap(dir, "/registry")));
@@ -178,21 +168,13 @@ fn refuse_panics(object: &Path) -> Result<()> {
 }
 
 fn is_panic(symbol: &str) -> bool {
-    [
-        "panic",
-        "rust_begin_unwind",
-        "unwrap_failed",
-        "expect_failed",
-    ]
-    .iter()
-    .any(|word| symbol.contains(word))
+    ["panic", "rust_begin_unwind", "unwrap_failed", "expect_failed"]
+        .iter()
+        .any(|word| symbol.contains(word))
 }
 
 fn refuse_paths(object: &[u8]) -> Result<()> {
-    for path in [Some(paths::root()), paths::cargo_home()]
-        .into_iter()
-        .flatten()
-    {
+    for path in [Some(paths::root()), paths::cargo_home()].into_iter().flatten() {
         let needle = path.as_os_str().as_encoded_bytes();
         if object.windows(needle.len()).any(|bytes| bytes == needle) {
             bail!(

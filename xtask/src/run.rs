@@ -18,12 +18,8 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     let tcpwatch = build()?;
     let mut command = sh::as_root(&[], tcpwatch.as_os_str());
     let error = command.args(&args.args).exec();
-    Err(error).with_context(|| {
-        format!(
-            "cannot run `{}`: run it as root yourself",
-            sh::shown(&command)
-        )
-    })
+    Err(error)
+        .with_context(|| format!("cannot run `{}`: run it as root yourself", sh::shown(&command)))
 }
 
 fn build() -> Result<PathBuf> {

@@ -39,38 +39,16 @@ pub(crate) fn build() -> Result<Binaries> {
     let target = paths::target().join("static");
     let triple = format!("{}-unknown-linux-gnu", std::env::consts::ARCH);
     let mut cargo = sh::cargo();
-    cargo
-        .env("RUSTFLAGS", "-Ctarget-feature=+crt-static")
-        .env_remove("CARGO_ENCODED_RUSTFLAGS");
-    cargo.args([
-        "build",
-        "--release",
-        "--package",
-        "tcpwatch",
-        "--bin",
-        "tcpwatch",
-    ]);
-    cargo.args([
-        "--package",
-        "tcpwatch-tests",
-        "--bin",
-        "scenarios",
-        "--target",
-        &triple,
-    ]);
+    cargo.env("RUSTFLAGS", "-Ctarget-feature=+crt-static").env_remove("CARGO_ENCODED_RUSTFLAGS");
+    cargo.args(["build", "--release", "--package", "tcpwatch", "--bin", "tcpwatch"]);
+    cargo.args(["--package", "tcpwatch-tests", "--bin", "scenarios", "--target", &triple]);
     sh::run(cargo.arg("--target-dir").arg(&target)).context("the static binaries do not build")?;
     let out = target.join(triple).join("release");
-    Ok(Binaries {
-        scenarios: out.join("scenarios"),
-        tcpwatch: out.join("tcpwatch"),
-    })
+    Ok(Binaries { scenarios: out.join("scenarios"), tcpwatch: out.join("tcpwatch") })
 }
 
 fn run_natively(args: &Args) -> Result<Counts> {
-    let Binaries {
-        scenarios,
-        tcpwatch,
-    } = build()?;
+    let Binaries { scenarios, tcpwatch } = build()?;
     let mut command = sh::as_root(&[("TCPWATCH", tcpwatch.as_os_str())], scenarios.as_os_str());
     let mut transcript = Transcript::default();
     let ok = sh::stream(command.args(&args.filter), |line| transcript.see(line))?;

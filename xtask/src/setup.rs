@@ -44,14 +44,8 @@ const TEST_TOOLS: &[Need] = &[
 // Debian builds its browsers with these, so they are new on every supported release.
 const EBPF_TOOLS: &[Need] = &[
     need("/usr/bin/rustc", "rustc-web"),
-    need(
-        "/usr/lib/rustlib/x86_64-unknown-linux-gnu",
-        "libstd-rust-web-dev",
-    ),
-    need(
-        "/usr/lib/rustlib/bpfel-unknown-none",
-        "libstd-rust-web-dev-bpf",
-    ),
+    need("/usr/lib/rustlib/x86_64-unknown-linux-gnu", "libstd-rust-web-dev"),
+    need("/usr/lib/rustlib/bpfel-unknown-none", "libstd-rust-web-dev-bpf"),
     need("/usr/lib/llvm-22/bin/llvm-strip", "llvm-22"),
     need("/usr/lib/llvm-22/include/llvm-c/Core.h", "llvm-22-dev"),
     need("/usr/lib/llvm-22/lib/libPolly.a", "libpolly-22-dev"),
@@ -73,23 +67,11 @@ pub(crate) fn run(args: Args) -> Result<()> {
 
 /// The same steps as a part of `cargo xtask test`.
 pub(crate) fn add(steps: &mut Steps, args: Args) {
-    steps.run("setup: test tools", "cargo xtask setup", || {
-        install(TEST_TOOLS)
-    });
-    steps.run(
-        "setup: rustfmt and clippy",
-        "cargo xtask setup",
-        install_components,
-    );
+    steps.run("setup: test tools", "cargo xtask setup", || install(TEST_TOOLS));
+    steps.run("setup: rustfmt and clippy", "cargo xtask setup", install_components);
     if args.ebpf {
-        steps.run("setup: eBPF tools", "cargo xtask setup --ebpf", || {
-            install(EBPF_TOOLS)
-        });
-        steps.run(
-            "setup: bpf-linker",
-            "cargo xtask setup --ebpf",
-            toolchain::install_linker,
-        );
+        steps.run("setup: eBPF tools", "cargo xtask setup --ebpf", || install(EBPF_TOOLS));
+        steps.run("setup: bpf-linker", "cargo xtask setup --ebpf", toolchain::install_linker);
     }
 }
 
@@ -112,11 +94,7 @@ fn install(needs: &[Need]) -> Result<()> {
 }
 
 fn listed(needs: &[&Need], name: impl Fn(&Need) -> &str) -> String {
-    needs
-        .iter()
-        .map(|need| name(need))
-        .collect::<Vec<_>>()
-        .join(", ")
+    needs.iter().map(|need| name(need)).collect::<Vec<_>>().join(", ")
 }
 
 /// Installs packages without a question.
@@ -127,18 +105,15 @@ fn apt_install(packages: &[&str]) -> Result<()> {
         println!("   note: {error:#}");
     }
     let mut apt = apt();
-    apt.args(["-qq", "install", "--yes", "--no-install-recommends"])
-        .args(packages);
+    apt.args(["-qq", "install", "--yes", "--no-install-recommends"]).args(packages);
     // dpkg tells every file it touches; what matters comes on standard error.
     sh::run(apt.stdout(std::process::Stdio::null()))
         .context("apt could not install what is missing; install it by hand, then repeat this")
 }
 
 fn apt() -> Command {
-    let mut apt = sh::as_root(
-        &[("DEBIAN_FRONTEND", "noninteractive".as_ref())],
-        "apt-get".as_ref(),
-    );
+    let mut apt =
+        sh::as_root(&[("DEBIAN_FRONTEND", "noninteractive".as_ref())], "apt-get".as_ref());
     apt.args(["-o", "DPkg::Lock::Timeout=300", "-o", "Dpkg::Use-Pty=0"])
         .stdin(std::process::Stdio::null());
     apt
@@ -146,13 +121,11 @@ fn apt() -> Command {
 
 /// rustfmt and clippy come from rustup or, without it, from Debian's packages.
 fn install_components() -> Result<()> {
-    let missing: Vec<_> = [
-        ("fmt", "rustfmt", "rustfmt-web"),
-        ("clippy", "clippy", "rust-web-clippy"),
-    ]
-    .into_iter()
-    .filter(|(verb, ..)| sh::read(sh::cargo().args([verb, "--version"])).is_err())
-    .collect();
+    let missing: Vec<_> =
+        [("fmt", "rustfmt", "rustfmt-web"), ("clippy", "clippy", "rust-web-clippy")]
+            .into_iter()
+            .filter(|(verb, ..)| sh::read(sh::cargo().args([verb, "--version"])).is_err())
+            .collect();
     if missing.is_empty() {
         println!("   already there: rustfmt, clippy");
         return Ok(());
@@ -161,12 +134,7 @@ fn install_components() -> Result<()> {
         let components = missing.iter().map(|(_, component, _)| *component);
         return sh::run(sh::cmd("rustup", ["component", "add"]).args(components));
     }
-    apt_install(
-        &missing
-            .iter()
-            .map(|(.., package)| *package)
-            .collect::<Vec<_>>(),
-    )
+    apt_install(&missing.iter().map(|(.., package)| *package).collect::<Vec<_>>())
 }
 
 impl Need {

@@ -30,11 +30,7 @@ pub(crate) fn cmd<I: AsRef<OsStr>>(
 /// The same for a program that needs root: by sudo, unless we are root.
 /// Environment variables go through `env`, because sudo drops those it is given.
 pub(crate) fn as_root(variables: &[(&str, &OsStr)], program: &OsStr) -> Command {
-    let mut command = if is_root() {
-        Command::new("env")
-    } else {
-        Command::new("sudo")
-    };
+    let mut command = if is_root() { Command::new("env") } else { Command::new("sudo") };
     if !is_root() {
         command.args(["--", "env"]);
     }
@@ -59,35 +55,23 @@ pub(crate) fn run(command: &mut Command) -> Result<()> {
 
 /// Runs to the end and returns what it wrote on standard output.
 pub(crate) fn read(command: &mut Command) -> Result<String> {
-    Ok(String::from_utf8_lossy(&read_bytes(command)?)
-        .trim_end()
-        .to_owned())
+    Ok(String::from_utf8_lossy(&read_bytes(command)?).trim_end().to_owned())
 }
 
 /// Like [`read`], for output that is not text.
 pub(crate) fn read_bytes(command: &mut Command) -> Result<Vec<u8>> {
-    let output = command
-        .stderr(Stdio::piped())
-        .output()
-        .with_context(|| cannot_start(command))?;
+    let output = command.stderr(Stdio::piped()).output().with_context(|| cannot_start(command))?;
     if !output.status.success() {
         let said = String::from_utf8_lossy(&output.stderr);
-        bail!(
-            "`{}` failed ({}): {}",
-            shown(command),
-            output.status,
-            said.trim_end()
-        );
+        bail!("`{}` failed ({}): {}", shown(command), output.status, said.trim_end());
     }
     Ok(output.stdout)
 }
 
 /// Runs to the end, shows every line of standard output and hands it to `see`. Returns success.
 pub(crate) fn stream(command: &mut Command, mut see: impl FnMut(&str)) -> Result<bool> {
-    let mut child = command
-        .stdout(Stdio::piped())
-        .spawn()
-        .with_context(|| cannot_start(command))?;
+    let mut child =
+        command.stdout(Stdio::piped()).spawn().with_context(|| cannot_start(command))?;
     if let Some(output) = child.stdout.take() {
         for line in BufReader::new(output).split(b'\n') {
             let line = line.context("cannot read the output of a program we started")?;
@@ -105,11 +89,7 @@ pub(crate) fn counted(command: &mut Command) -> Result<Counts> {
     let ok = stream(command, |line| {
         counts += Counts::from_libtest_line(line).unwrap_or_default();
     })?;
-    Ok(if ok {
-        counts
-    } else {
-        counts.at_least_one_failed()
-    })
+    Ok(if ok { counts } else { counts.at_least_one_failed() })
 }
 
 /// Are we root?
@@ -121,19 +101,13 @@ pub(crate) fn is_root() -> bool {
 pub(crate) fn which(program: &str) -> Option<PathBuf> {
     let path = env::var_os("PATH").unwrap_or_default();
     let sbin = ["/usr/sbin", "/sbin"].map(PathBuf::from);
-    env::split_paths(&path)
-        .chain(sbin)
-        .map(|dir| dir.join(program))
-        .find(|file| is_program(file))
+    env::split_paths(&path).chain(sbin).map(|dir| dir.join(program)).find(|file| is_program(file))
 }
 
 /// The command as one would type it.
 pub(crate) fn shown(command: &Command) -> String {
     let words = std::iter::once(command.get_program()).chain(command.get_args());
-    words
-        .map(|word| word.to_string_lossy())
-        .collect::<Vec<_>>()
-        .join(" ")
+    words.map(|word| word.to_string_lossy()).collect::<Vec<_>>().join(" ")
 }
 
 fn is_program(file: &Path) -> bool {

@@ -45,9 +45,7 @@ impl Steps {
     /// Prints the summary and, when tests were counted, their sum on a line of its own.
     pub(crate) fn finish(self) -> Result<()> {
         println!("\nsummary");
-        self.done
-            .iter()
-            .for_each(|done| println!("  {}", done.line()));
+        self.done.iter().for_each(|done| println!("  {}", done.line()));
         let mut sum = Counts::default();
         self.done.iter().for_each(|done| sum += done.counts);
         if !sum.is_empty() {
@@ -67,17 +65,11 @@ impl Steps {
 impl Done {
     fn line(&self) -> String {
         let secs = self.took.as_secs_f64();
-        let counts = if self.counts.is_empty() {
-            String::new()
-        } else {
-            format!(" ({})", self.counts)
-        };
+        let counts =
+            if self.counts.is_empty() { String::new() } else { format!(" ({})", self.counts) };
         let name = &self.name;
         if self.failed {
-            format!(
-                "{name}: FAILED after {secs:.1} s{counts}; repeat: {}",
-                self.again
-            )
+            format!("{name}: FAILED after {secs:.1} s{counts}; repeat: {}", self.again)
         } else {
             format!("{name}: ok, {secs:.1} s{counts}")
         }
@@ -111,9 +103,8 @@ mod tests {
     #[test]
     fn failed_tests_fail_their_step() {
         let mut steps = Steps::default();
-        assert!(!steps.run("tests", "cargo test", || Ok(Counts {
-            failed: 1,
-            ..Counts::default()
-        })));
+        assert!(
+            !steps.run("tests", "cargo test", || Ok(Counts { failed: 1, ..Counts::default() }))
+        );
     }
 }

@@ -53,18 +53,8 @@ pub(crate) struct Args {
 impl Args {
     /// All scenarios on some versions.
     pub(crate) fn for_kernels(versions: &[&str]) -> Self {
-        let versions = versions
-            .iter()
-            .map(|version| (*version).to_owned())
-            .collect();
-        Self {
-            versions,
-            filter: None,
-            kernel: None,
-            modules: None,
-            timeout: TIMEOUT,
-            init: None,
-        }
+        let versions = versions.iter().map(|version| (*version).to_owned()).collect();
+        Self { versions, filter: None, kernel: None, modules: None, timeout: TIMEOUT, init: None }
     }
 }
 
@@ -79,14 +69,10 @@ pub(crate) fn run(args: &Args) -> Result<()> {
 /// The same as steps of `cargo xtask test`: one to build, one for each kernel.
 pub(crate) fn add(steps: &mut Steps, args: &Args) -> Vec<Report> {
     let mut base = None;
-    steps.run(
-        "vm: build the guest",
-        &again(args, &args.versions.join(" ")),
-        || {
-            base = Some(guest(args)?);
-            anyhow::Ok(())
-        },
-    );
+    steps.run("vm: build the guest", &again(args, &args.versions.join(" ")), || {
+        base = Some(guest(args)?);
+        anyhow::Ok(())
+    });
     let Some(base) = base else { return Vec::new() };
     let mut reports = Vec::new();
     for wanted in kernels(args) {
@@ -123,22 +109,13 @@ impl Wanted {
 fn kernels(args: &Args) -> Vec<Wanted> {
     let given = args.kernel.as_ref().zip(args.modules.as_ref());
     let given = given.map(|(image, modules)| Wanted::Files(Kernel::from_files(image, modules)));
-    args.versions
-        .iter()
-        .cloned()
-        .map(Wanted::Version)
-        .chain(given)
-        .collect()
+    args.versions.iter().cloned().map(Wanted::Version).chain(given).collect()
 }
 
 fn again(args: &Args, kernel: &str) -> String {
     match (&args.kernel, &args.modules, &args.filter) {
         (Some(image), Some(modules), _) => {
-            format!(
-                "cargo xtask vm --kernel {} --modules {}",
-                image.display(),
-                modules.display()
-            )
+            format!("cargo xtask vm --kernel {} --modules {}", image.display(), modules.display())
         }
         (_, _, Some(filter)) => format!("cargo xtask vm {kernel} -- {filter}"),
         _ => format!("cargo xtask vm {kernel}"),
@@ -181,19 +158,9 @@ fn run_on(kernel: &Kernel, base: &Archive, args: &Args) -> Result<Report> {
     let (parameters, timeout) = (parameters(args)?, Duration::from_secs(args.timeout));
     let (boot, retried) = with_one_retry(|| qemu::boot(kernel, &initramfs, &parameters, timeout))?;
     if !boot.transcript.is_finished() {
-        bail!(
-            "kernel {} gave no result: {}; its last lines say more",
-            kernel.version,
-            boot.why()
-        );
+        bail!("kernel {} gave no result: {}; its last lines say more", kernel.version, boot.why());
     }
-    Ok(Report::new(
-        &kernel.name,
-        &kernel.version,
-        boot.transcript,
-        boot.took,
-        retried,
-    ))
+    Ok(Report::new(&kernel.name, &kernel.version, boot.transcript, boot.took, retried))
 }
 
 fn write_initramfs(kernel: &Kernel, base: &Archive) -> Result<PathBuf> {
@@ -221,12 +188,7 @@ fn parameters(args: &Args) -> Result<String> {
         !filter.contains(|c: char| c.is_whitespace() || c == '"'),
         "a filter for guests is one word: `{filter}`"
     );
-    let filter = if filter.is_empty() {
-        String::new()
-    } else {
-        format!(" TCPWATCH_FILTER={filter}")
-    };
-    Ok(format!(
-        "PATH=/usr/sbin:/usr/bin:/sbin:/bin TCPWATCH=/bin/tcpwatch{filter}"
-    ))
+    let filter =
+        if filter.is_empty() { String::new() } else { format!(" TCPWATCH_FILTER={filter}") };
+    Ok(format!("PATH=/usr/sbin:/usr/bin:/sbin:/bin TCPWATCH=/bin/tcpwatch{filter}"))
 }

@@ -3,7 +3,7 @@
 use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
 
-use crate::event::{Endpoint, Event, ListenerChange, NetNs, Owner, Time};
+use crate::event::{Endpoint, Event, ListenerChange, NetNs, Time};
 use crate::explain::mechanism::Mechanism;
 use crate::explain::verdict::{Amendment, Conclusion, Verdict};
 use crate::explain::{Opening, opened_later};

@@ -7,8 +7,8 @@ use crate::event::{
 };
 use crate::explain::case::{Case, Symptom as Opened};
 use crate::explain::mechanism::Mechanism;
-use crate::explain::{infer_all, missing};
 use crate::explain::verdict::{Direction, Errno, Explanation, Finding, Symptom, Verdict};
+use crate::explain::{infer_all, missing};
 use crate::memory::Memory;
 
 /// Numbers verdicts, and keeps the late ones of resets sent for those who receive them.

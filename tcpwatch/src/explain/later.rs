@@ -12,7 +12,12 @@ pub struct Opening<'a> {
 }
 
 /// The port that was dialled in vain at `refused_at` has opened; `refusals` connections were refused on it.
-pub fn opened_later(dialled: Endpoint, refused_at: Time, refusals: u64, opening: &Opening<'_>) -> Explanation {
+pub fn opened_later(
+    dialled: Endpoint,
+    refused_at: Time,
+    refusals: u64,
+    opening: &Opening<'_>,
+) -> Explanation {
     let cause = NotYetListening {
         dialled,
         listener: opening.listener,

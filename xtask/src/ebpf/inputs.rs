@@ -45,10 +45,7 @@ fn files(root: &Path) -> Result<Vec<PathBuf>> {
     for name in CRATES {
         walk(&root.join(name), &mut files)?;
     }
-    files.retain(|file| {
-        file.extension()
-            .is_some_and(|kind| kind == "rs" || kind == "toml")
-    });
+    files.retain(|file| file.extension().is_some_and(|kind| kind == "rs" || kind == "toml"));
     let mut files: Vec<_> = files
         .iter()
         .filter_map(|file| file.strip_prefix(root).ok())
@@ -73,9 +70,7 @@ fn walk(dir: &Path, files: &mut Vec<PathBuf>) -> Result<()> {
 /// The entries of `Cargo.lock` for the packages in the object.
 fn locked(lock: &str) -> impl Iterator<Item = &str> {
     lock.split("[[package]]").filter(|entry| {
-        let name = entry
-            .lines()
-            .find_map(|line| line.strip_prefix("name = \""));
+        let name = entry.lines().find_map(|line| line.strip_prefix("name = \""));
         name.is_some_and(|name| LOCKED.iter().any(|wanted| name.starts_with(wanted)))
     })
 }

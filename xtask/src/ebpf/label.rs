@@ -16,16 +16,8 @@ pub(crate) struct Label {
 impl Label {
     /// The file's text.
     pub(crate) fn text(&self) -> String {
-        let Self {
-            inputs,
-            object,
-            versions,
-        } = self;
-        let Versions {
-            rustc,
-            bpf_linker,
-            llvm,
-        } = versions;
+        let Self { inputs, object, versions } = self;
+        let Versions { rustc, bpf_linker, llvm } = versions;
         format!(
             "# Written by `cargo xtask ebpf`; do not edit.\n\
              inputs = \"{inputs}\"\nobject = \"{object}\"\n\
@@ -49,11 +41,9 @@ impl Label {
 
 /// One `key = "value"` line; we write the file ourselves, so this little of TOML is enough.
 fn value(text: &str, key: &str) -> Result<String> {
-    let line = text.lines().find_map(|line| {
-        line.strip_prefix(key)?
-            .strip_prefix(" = \"")?
-            .strip_suffix('"')
-    });
+    let line = text
+        .lines()
+        .find_map(|line| line.strip_prefix(key)?.strip_prefix(" = \"")?.strip_suffix('"'));
     line.map(str::to_owned)
         .with_context(|| format!("`{key}` is missing; rebuild by `cargo xtask ebpf`"))
 }
@@ -64,16 +54,9 @@ mod tests {
 
     #[test]
     fn what_is_written_is_read_again() {
-        let versions = Versions {
-            rustc: "1.96".into(),
-            bpf_linker: "0.13".into(),
-            llvm: "22".into(),
-        };
-        let label = Label {
-            inputs: "ab".into(),
-            object: "cd".into(),
-            versions,
-        };
+        let versions =
+            Versions { rustc: "1.96".into(), bpf_linker: "0.13".into(), llvm: "22".into() };
+        let label = Label { inputs: "ab".into(), object: "cd".into(), versions };
         assert_eq!(Label::parse(&label.text()).unwrap(), label);
     }
 

@@ -44,12 +44,7 @@ pub(crate) fn find() -> Result<Toolchain> {
         bpf_linker: sh::read(&mut sh::cmd(&linker, ["--version"]))?,
         llvm: sh::read(&mut sh::cmd(llvm_tool("llvm-config"), ["--version"]))?,
     };
-    Ok(Toolchain {
-        rustc,
-        build_std,
-        linker,
-        versions,
-    })
+    Ok(Toolchain { rustc, build_std, linker, versions })
 }
 
 /// A program of the LLVM that bpf-linker is built with.
@@ -67,13 +62,7 @@ pub(crate) fn install_linker() -> Result<()> {
     println!("   building bpf-linker {LINKER} for LLVM {LLVM}; this takes some minutes");
     let mut cargo = sh::cargo();
     cargo.env("LLVM_PREFIX", LLVM_PREFIX);
-    cargo.args([
-        "install",
-        "bpf-linker",
-        "--version",
-        LINKER,
-        "--no-default-features",
-    ]);
+    cargo.args(["install", "bpf-linker", "--version", LINKER, "--no-default-features"]);
     cargo
         .arg(format!("--features=llvm-{LLVM}"))
         .arg("--root")
@@ -92,14 +81,9 @@ fn find_rustc() -> Result<(PathBuf, bool)> {
     if debian.exists() && sysroot(debian)?.join("lib/rustlib").join(TARGET).exists() {
         return Ok((debian.into(), false));
     }
-    let nightly = sh::read(&mut sh::cmd(
-        "rustup",
-        ["which", "--toolchain", "nightly", "rustc"],
-    ));
+    let nightly = sh::read(&mut sh::cmd("rustup", ["which", "--toolchain", "nightly", "rustc"]));
     if let Ok(nightly) = nightly.map(PathBuf::from)
-        && sysroot(&nightly)?
-            .join("lib/rustlib/src/rust/library/core")
-            .exists()
+        && sysroot(&nightly)?.join("lib/rustlib/src/rust/library/core").exists()
     {
         return Ok((nightly, true));
     }
@@ -116,10 +100,8 @@ fn sysroot(rustc: &Path) -> Result<PathBuf> {
 /// The first line of `rustc -vV` and its LLVM, which must be the linker's.
 fn rustc_version(rustc: &Path) -> Result<String> {
     let verbose = sh::read(&mut sh::cmd(rustc, ["-vV"]))?;
-    let llvm = verbose
-        .lines()
-        .find_map(|line| line.strip_prefix("LLVM version: "))
-        .unwrap_or("unknown");
+    let llvm =
+        verbose.lines().find_map(|line| line.strip_prefix("LLVM version: ")).unwrap_or("unknown");
     if llvm.split('.').next() != Some(LLVM) {
         bail!(
             "{} speaks LLVM {llvm}, bpf-linker LLVM {LLVM}: install a rustc with LLVM {LLVM}",

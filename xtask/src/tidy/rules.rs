@@ -2,7 +2,8 @@
 
 /// Everything below `command`: the edges put the house together.
 const ALL: &[&str] = &[
-    "cli", "session", "source", "decode", "filter", "sink", "timeline", "engine", "explain", "memory", "btf", "event", WIRE,
+    "cli", "session", "source", "decode", "filter", "sink", "timeline", "engine", "explain",
+    "memory", "btf", "event", WIRE,
 ];
 
 /// The crate with wire records and offsets; to be known as little as any room above.
@@ -36,6 +37,12 @@ pub(crate) const FENCES: &[(&str, &str, &str)] = &[
     ("explain/cause", "crate::memory", "a cause sees a Case, which cannot change"),
     ("explain/cause", "crate::explain::cause", "a cause knows no other cause"),
 ];
+
+/// What every room below the fences may name all the same: any cause, without saying which.
+pub(crate) const OPEN: &[&str] = &["crate::explain::cause::Cause"];
+
+/// Files that are compiled for tests only: a story may tell the whole house.
+pub(crate) const TEST_FILES: &[&str] = &["laws", "explain/story", "sink/samples"];
 
 /// Files here do not name each other by `super::` either.
 pub(crate) const LONERS: &str = "explain/cause";

@@ -16,10 +16,7 @@ pub(crate) fn paths(source: &str, heads: &[&str]) -> Vec<Named> {
         if heads.contains(&word) && !code[..at].ends_with("::") {
             let line = code[..at].matches('\n').count() + 1;
             let mut path = Vec::new();
-            let tree = Tree {
-                prefix: word.to_owned(),
-                rest: &code[at + word.len()..],
-            };
+            let tree = Tree { prefix: word.to_owned(), rest: &code[at + word.len()..] };
             tree.flatten(&mut path);
             found.extend(path.into_iter().map(|path| Named { path, line }));
         }
@@ -73,11 +70,7 @@ impl<'a> Tree<'a> {
                 return rest.split_once('}').map_or("", |(_, rest)| rest);
             }
             let prefix = format!("{}::{word}", self.prefix);
-            rest = Tree {
-                prefix,
-                rest: &rest[word.len()..],
-            }
-            .flatten(paths);
+            rest = Tree { prefix, rest: &rest[word.len()..] }.flatten(paths);
             rest = rest.find([',', '}']).map_or("", |at| &rest[at..]);
         }
     }
@@ -105,9 +98,7 @@ fn is_word(c: char) -> bool {
 
 /// The source with line comments emptied, so that prose names nothing. Lines stay where they are.
 fn blanked(source: &str) -> String {
-    let code = source
-        .lines()
-        .map(|line| line.find("//").map_or(line, |at| &line[..at]));
+    let code = source.lines().map(|line| line.find("//").map_or(line, |at| &line[..at]));
     code.collect::<Vec<_>>().join("\n")
 }
 
@@ -126,12 +117,8 @@ mod tests {
     fn a_use_tree_is_flattened() {
         let source =
             "use crate::{event::{self, Event}, memory::*, explain::Case as C};\nuse std::fmt;";
-        let expected = [
-            "crate::event::self",
-            "crate::event::Event",
-            "crate::memory",
-            "crate::explain::Case",
-        ];
+        let expected =
+            ["crate::event::self", "crate::event::Event", "crate::memory", "crate::explain::Case"];
         assert_eq!(named(source), expected);
     }
 

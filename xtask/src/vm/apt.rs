@@ -26,11 +26,7 @@ impl Apt {
         fs::write(dir.join("status"), "")?;
         fs::write(dir.join("sources.list"), sources)?;
         fs::write(&config, configuration(&dir))?;
-        let mut apt = Self {
-            config,
-            archives,
-            updated: true,
-        };
+        let mut apt = Self { config, archives, updated: true };
         // One suite that does not answer is no reason to stop: whether the kernel is found is what counts.
         if let Err(error) = sh::run(apt.command("apt-get").args(["-qq", "update"])) {
             println!("   note: {error:#}");
@@ -47,15 +43,8 @@ impl Apt {
 
     /// Names of packages that match a regular expression.
     pub(crate) fn search(&self, pattern: &str) -> Result<Vec<String>> {
-        let found = sh::read(
-            self.command("apt-cache")
-                .args(["search", "--names-only", pattern]),
-        )?;
-        Ok(found
-            .lines()
-            .filter_map(|line| line.split(' ').next())
-            .map(str::to_owned)
-            .collect())
+        let found = sh::read(self.command("apt-cache").args(["search", "--names-only", pattern]))?;
+        Ok(found.lines().filter_map(|line| line.split(' ').next()).map(str::to_owned).collect())
     }
 
     /// Unpacks into a folder that appears only when it is complete.

@@ -39,14 +39,7 @@ impl Archive {
 
     /// A character device.
     pub(crate) fn device(&mut self, path: &str, major: u32, minor: u32) {
-        self.entry(
-            path,
-            Header {
-                mode: CHAR_DEVICE,
-                device: (major, minor),
-            },
-            &[],
-        );
+        self.entry(path, Header { mode: CHAR_DEVICE, device: (major, minor) }, &[]);
     }
 
     /// Is there something at this path?
@@ -75,25 +68,10 @@ impl Archive {
         let inode = u32::try_from(self.known.len()).unwrap_or(u32::MAX);
         let (size, name_size) = (small(content.len()), small(name.len() + 1));
         let (major, minor) = header.device;
-        let fields = [
-            inode,
-            header.mode,
-            0,
-            0,
-            1,
-            0,
-            size,
-            0,
-            0,
-            major,
-            minor,
-            name_size,
-            0,
-        ];
+        let fields = [inode, header.mode, 0, 0, 1, 0, size, 0, 0, major, minor, name_size, 0];
         self.bytes.extend_from_slice(b"070701");
         for field in fields {
-            self.bytes
-                .extend_from_slice(format!("{field:08x}").as_bytes());
+            self.bytes.extend_from_slice(format!("{field:08x}").as_bytes());
         }
         self.bytes.extend_from_slice(name.as_bytes());
         self.bytes.push(0);
@@ -109,10 +87,7 @@ impl Archive {
 
 impl Header {
     fn plain(mode: u32) -> Self {
-        Self {
-            mode,
-            device: (0, 0),
-        }
+        Self { mode, device: (0, 0) }
     }
 }
 

@@ -9,9 +9,8 @@ use std::fs;
 use std::path::Path;
 
 /// Folders that `/init` mounts on.
-const MOUNT_POINTS: &[&str] = &[
-    "/proc", "/sys", "/dev", "/run", "/tmp", "/root", "/var/run", "/modules",
-];
+const MOUNT_POINTS: &[&str] =
+    &["/proc", "/sys", "/dev", "/run", "/tmp", "/root", "/var/run", "/modules"];
 
 /// The part that is the same for every kernel.
 pub(crate) fn base(init: &Path, tcpwatch: Option<&Path>) -> Result<Archive> {
@@ -27,10 +26,7 @@ pub(crate) fn base(init: &Path, tcpwatch: Option<&Path>) -> Result<Archive> {
     }
     let missing = tools::add(&mut archive)?;
     if !missing.is_empty() {
-        println!(
-            "   not on this host, so not in the guest: {}",
-            missing.join(", ")
-        );
+        println!("   not on this host, so not in the guest: {}", missing.join(", "));
     }
     Ok(archive)
 }

@@ -42,17 +42,9 @@ impl Kernel {
 
     /// A kernel the user brought along.
     pub(crate) fn from_files(vmlinuz: &Path, modules: &Path) -> Self {
-        let version = modules
-            .file_name()
-            .unwrap_or(modules.as_os_str())
-            .to_string_lossy()
-            .into_owned();
-        Self {
-            name: version.clone(),
-            version,
-            vmlinuz: vmlinuz.into(),
-            modules: modules.into(),
-        }
+        let version =
+            modules.file_name().unwrap_or(modules.as_os_str()).to_string_lossy().into_owned();
+        Self { name: version.clone(), version, vmlinuz: vmlinuz.into(), modules: modules.into() }
     }
 
     fn in_dir(name: &str, dir: &Path) -> Option<Self> {
@@ -60,20 +52,10 @@ impl Kernel {
         // Since 7.x Debian ships `/usr/lib/modules/V/vmlinuz`, before that `/boot/vmlinuz-V` and `/lib/modules/V`.
         let modules =
             ["usr/lib/modules", "lib/modules"].map(|place| dir.join(place).join(&version));
-        let modules = modules
-            .into_iter()
-            .find(|place| place.join("kernel").is_dir())?;
-        let images = [
-            modules.join("vmlinuz"),
-            dir.join("boot").join(format!("vmlinuz-{version}")),
-        ];
+        let modules = modules.into_iter().find(|place| place.join("kernel").is_dir())?;
+        let images = [modules.join("vmlinuz"), dir.join("boot").join(format!("vmlinuz-{version}"))];
         let vmlinuz = images.into_iter().find(|image| image.is_file())?;
-        Some(Self {
-            name: name.to_owned(),
-            version,
-            vmlinuz,
-            modules,
-        })
+        Some(Self { name: name.to_owned(), version, vmlinuz, modules })
     }
 }
 
@@ -112,22 +94,13 @@ fn unpack_newest(apt: &Apt, names: &[String]) -> Result<()> {
 }
 
 fn pattern(version: &str) -> String {
-    let version = version
-        .trim_end_matches('.')
-        .replace('.', "\\.")
-        .replace('+', "\\+");
+    let version = version.trim_end_matches('.').replace('.', "\\.").replace('+', "\\+");
     format!("^linux-(image|binary|modules)-{version}[^0-9].*cloud-amd64$")
 }
 
 fn suites(version: &str) -> Vec<&'static str> {
     let known = SUITES.iter().find(|(known, _)| matches(version, known));
-    let all = || {
-        SUITES
-            .iter()
-            .flat_map(|(_, suites)| *suites)
-            .copied()
-            .collect()
-    };
+    let all = || SUITES.iter().flat_map(|(_, suites)| *suites).copied().collect();
     known.map_or_else(all, |(_, suites)| suites.to_vec())
 }
 
@@ -140,39 +113,26 @@ fn matches(full: &str, prefix: &str) -> bool {
 
 /// The newest version among package names, and the packages to fetch for it.
 fn newest(names: &[String]) -> Option<(&str, Vec<&str>)> {
-    let version = names
-        .iter()
-        .filter_map(|name| version_of(name))
-        .max_by_key(|version| numbers(version))?;
+    let version =
+        names.iter().filter_map(|name| version_of(name)).max_by_key(|version| numbers(version))?;
     let wanted = |kind: &str| {
-        names
-            .iter()
-            .map(String::as_str)
-            .find(|name| *name == format!("linux-{kind}-{version}"))
+        names.iter().map(String::as_str).find(|name| *name == format!("linux-{kind}-{version}"))
     };
     // `linux-binary` is the image without the scripts that install it; it comes with `linux-modules`.
     let packages: Vec<&str> = match wanted("binary") {
-        Some(binary) => [Some(binary), wanted("modules")]
-            .into_iter()
-            .flatten()
-            .collect(),
+        Some(binary) => [Some(binary), wanted("modules")].into_iter().flatten().collect(),
         None => wanted("image").into_iter().collect(),
     };
     Some((version, packages))
 }
 
 fn version_of(package: &str) -> Option<&str> {
-    package
-        .strip_prefix("linux-image-")
-        .or_else(|| package.strip_prefix("linux-binary-"))
+    package.strip_prefix("linux-image-").or_else(|| package.strip_prefix("linux-binary-"))
 }
 
 /// Versions in the order of their numbers: 6.12.9 is older than 6.12.94.
 fn numbers(version: &str) -> Vec<u64> {
-    version
-        .split(|c: char| !c.is_ascii_digit())
-        .filter_map(|part| part.parse().ok())
-        .collect()
+    version.split(|c: char| !c.is_ascii_digit()).filter_map(|part| part.parse().ok()).collect()
 }
 
 /// VMs are for x86-64: the packages above are, and so are the host's tools that go into the guest.
@@ -188,19 +148,12 @@ mod tests {
     use super::{matches, newest, suites};
 
     fn names(versions: &[&str]) -> Vec<String> {
-        versions
-            .iter()
-            .map(|version| format!("linux-{version}-cloud-amd64"))
-            .collect()
+        versions.iter().map(|version| format!("linux-{version}-cloud-amd64")).collect()
     }
 
     #[test]
     fn the_newest_package_wins_by_number() {
-        let names = names(&[
-            "image-6.12.9+deb12",
-            "image-6.12.117+deb12",
-            "image-6.12.94+deb13",
-        ]);
+        let names = names(&["image-6.12.9+deb12", "image-6.12.117+deb12", "image-6.12.94+deb13"]);
         let (version, packages) = newest(&names).unwrap();
         assert_eq!(version, "6.12.117+deb12-cloud-amd64");
         assert_eq!(packages, [&names[1]]);
@@ -208,11 +161,7 @@ mod tests {
 
     #[test]
     fn from_7_on_the_image_comes_in_two_packages() {
-        let names = names(&[
-            "image-7.2.13+deb14",
-            "modules-7.2.13+deb14",
-            "binary-7.2.13+deb14",
-        ]);
+        let names = names(&["image-7.2.13+deb14", "modules-7.2.13+deb14", "binary-7.2.13+deb14"]);
         assert_eq!(newest(&names).unwrap().1, [&names[2], &names[1]]);
     }
 

@@ -34,19 +34,12 @@ pub(crate) struct Modules {
 
 /// Collects what a guest needs from a folder such as `/lib/modules/6.1.0`.
 pub(crate) fn collect(dir: &Path) -> Result<Modules> {
-    let mut loader = Loader {
-        files: index(dir)?,
-        builtin: builtin(dir),
-        ..Loader::default()
-    };
+    let mut loader = Loader { files: index(dir)?, builtin: builtin(dir), ..Loader::default() };
     for name in WANTED {
         loader.add(name)?;
     }
     // A soft dependency may be an alias or be gone: only what we asked for is worth a word.
-    loader
-        .modules
-        .missing
-        .retain(|name| WANTED.contains(&name.as_str()));
+    loader.modules.missing.retain(|name| WANTED.contains(&name.as_str()));
     Ok(loader.modules)
 }
 
@@ -101,9 +94,7 @@ fn module_name(path: &Path) -> Option<String> {
 
 fn builtin(dir: &Path) -> BTreeSet<String> {
     let text = fs::read_to_string(dir.join("modules.builtin")).unwrap_or_default();
-    text.lines()
-        .filter_map(|line| module_name(Path::new(line)))
-        .collect()
+    text.lines().filter_map(|line| module_name(Path::new(line))).collect()
 }
 
 fn decompressed(file: &Path) -> Result<Vec<u8>> {
@@ -121,35 +112,21 @@ fn dependencies(module: &[u8]) -> Vec<String> {
     let hard = modinfo(module, "depends=")
         .into_iter()
         .flat_map(|list| list.split(',').map(str::to_owned).collect::<Vec<_>>());
-    let soft = modinfo(module, "softdep=")
-        .into_iter()
-        .flat_map(|list| before(&list));
-    soft.chain(hard)
-        .filter(|name| !name.is_empty())
-        .map(|name| name.replace('-', "_"))
-        .collect()
+    let soft = modinfo(module, "softdep=").into_iter().flat_map(|list| before(&list));
+    soft.chain(hard).filter(|name| !name.is_empty()).map(|name| name.replace('-', "_")).collect()
 }
 
 /// `pre: a b post: c` names `a` and `b`.
 fn before(list: &str) -> Vec<String> {
     let (_, pre) = list.split_once("pre:").unwrap_or_default();
-    pre.split("post:")
-        .next()
-        .unwrap_or_default()
-        .split_whitespace()
-        .map(str::to_owned)
-        .collect()
+    pre.split("post:").next().unwrap_or_default().split_whitespace().map(str::to_owned).collect()
 }
 
 /// All values of one key in a module's `.modinfo`: zero-terminated `key=value` strings.
 fn modinfo(module: &[u8], key: &str) -> Vec<String> {
-    let strings = module
-        .split(|byte| *byte == 0)
-        .filter_map(|bytes| bytes.strip_prefix(key.as_bytes()));
-    strings
-        .filter_map(|value| std::str::from_utf8(value).ok())
-        .map(str::to_owned)
-        .collect()
+    let strings =
+        module.split(|byte| *byte == 0).filter_map(|bytes| bytes.strip_prefix(key.as_bytes()));
+    strings.filter_map(|value| std::str::from_utf8(value).ok()).map(str::to_owned).collect()
 }
 
 #[cfg(test)]
@@ -161,10 +138,7 @@ mod tests {
     #[test]
     fn dependencies_are_read_from_the_module() {
         let module = b"\x7fELF\0license=GPL\0depends=nf-conntrack,libcrc32c\0softdep=pre: crc32c\0name=nf_nat\0";
-        assert_eq!(
-            dependencies(module),
-            ["crc32c", "nf_conntrack", "libcrc32c"]
-        );
+        assert_eq!(dependencies(module), ["crc32c", "nf_conntrack", "libcrc32c"]);
         assert!(dependencies(b"depends=\0name=veth\0").is_empty());
     }
 
@@ -176,10 +150,7 @@ mod tests {
 
     #[test]
     fn names_are_those_the_kernel_uses() {
-        assert_eq!(
-            module_name(Path::new("kernel/net/nf-nat.ko.xz")).as_deref(),
-            Some("nf_nat")
-        );
+        assert_eq!(module_name(Path::new("kernel/net/nf-nat.ko.xz")).as_deref(), Some("nf_nat"));
         assert_eq!(module_name(Path::new("kernel/net/Makefile")), None);
     }
 
@@ -188,29 +159,17 @@ mod tests {
         let dir =
             std::env::temp_dir().join(format!("tcpwatch-xtask-modules-{}", std::process::id()));
         fs::create_dir_all(&dir).unwrap();
-        let modules = [
-            ("top", "depends=mid,low"),
-            ("mid", "depends=low"),
-            ("low", "depends="),
-        ];
+        let modules = [("top", "depends=mid,low"), ("mid", "depends=low"), ("low", "depends=")];
         for (name, info) in modules {
             fs::write(dir.join(name).with_extension("ko"), format!("{info}\0")).unwrap();
         }
-        let mut loader = Loader {
-            files: super::index(&dir).unwrap(),
-            ..Loader::default()
-        };
+        let mut loader = Loader { files: super::index(&dir).unwrap(), ..Loader::default() };
         loader.builtin.insert("inside".into());
         for name in ["top", "inside", "absent"] {
             loader.add(name).unwrap();
         }
         fs::remove_dir_all(&dir).unwrap();
-        let order: Vec<_> = loader
-            .modules
-            .ordered
-            .iter()
-            .map(|(name, _)| name.as_str())
-            .collect();
+        let order: Vec<_> = loader.modules.ordered.iter().map(|(name, _)| name.as_str()).collect();
         assert_eq!(order, ["low", "mid", "top"]);
         assert_eq!(loader.modules.missing, ["absent"]);
     }

@@ -61,11 +61,7 @@ fn parse_result(rest: &str) -> Option<Counts> {
     let mut words = rest.split_whitespace();
     let verdict = words.next()?;
     let mut number = || words.next()?.parse().ok();
-    let counts = Counts {
-        passed: number()?,
-        failed: number()?,
-        skipped: number()?,
-    };
+    let counts = Counts { passed: number()?, failed: number()?, skipped: number()? };
     match verdict {
         "ok" => Some(counts),
         "fail" => Some(counts.at_least_one_failed()),
@@ -79,9 +75,7 @@ pub(crate) fn clean(line: &[u8]) -> String {
     let mut parts = text.trim_end().split('\x1b');
     let mut clean = parts.next().unwrap_or_default().to_owned();
     for part in parts {
-        let end = part
-            .find(|c: char| c.is_ascii_alphabetic())
-            .map_or(part.len(), |at| at + 1);
+        let end = part.find(|c: char| c.is_ascii_alphabetic()).map_or(part.len(), |at| at + 1);
         clean.push_str(&part[end..]);
     }
     clean.retain(|c| c == '\t' || !c.is_control());
@@ -112,27 +106,13 @@ mod tests {
         assert!(run.begun && run.is_finished());
         assert_eq!(run.hooks, ["rst_sent fentry"]);
         assert_eq!(run.skips, ["ipvs: no module ip_vs"]);
-        assert_eq!(
-            run.counts(),
-            Some(Counts {
-                passed: 12,
-                failed: 0,
-                skipped: 1
-            })
-        );
+        assert_eq!(run.counts(), Some(Counts { passed: 12, failed: 0, skipped: 1 }));
     }
 
     #[test]
     fn a_failed_run_never_counts_zero_failures() {
         let run = transcript(&["TCPWATCH-VM-RESULT fail 3 0 0"]);
-        assert_eq!(
-            run.counts(),
-            Some(Counts {
-                passed: 3,
-                failed: 1,
-                skipped: 0
-            })
-        );
+        assert_eq!(run.counts(), Some(Counts { passed: 3, failed: 1, skipped: 0 }));
     }
 
     #[test]

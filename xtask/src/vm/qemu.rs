@@ -45,10 +45,7 @@ pub(crate) fn boot(
     let mut transcript = Transcript::default();
     let mut deadline = start + timeout;
     let timed_out = loop {
-        match qemu
-            .lines
-            .recv_timeout(deadline.saturating_duration_since(Instant::now()))
-        {
+        match qemu.lines.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
             Ok(line) => {
                 println!("[{}] {line}", kernel.name);
                 transcript.see(&line);
@@ -60,11 +57,7 @@ pub(crate) fn boot(
             deadline = deadline.min(Instant::now() + GRACE);
         }
     };
-    Ok(Boot {
-        transcript,
-        timed_out,
-        took: start.elapsed(),
-    })
+    Ok(Boot { transcript, timed_out, took: start.elapsed() })
 }
 
 fn is_over(transcript: &Transcript) -> bool {
@@ -86,10 +79,7 @@ impl Qemu {
             .spawn()
             .context("cannot start qemu-system-x86_64; run `cargo xtask setup`")?;
         let console = child.stdout.take().context("QEMU has no output")?;
-        Ok(Self {
-            child,
-            lines: follow(console),
-        })
+        Ok(Self { child, lines: follow(console) })
     }
 }
 
@@ -116,13 +106,8 @@ fn command(kernel: &Kernel, initramfs: &Path, parameters: &str) -> Command {
         "-serial",
         "stdio",
     ]);
-    qemu.arg("-kernel")
-        .arg(&kernel.vmlinuz)
-        .arg("-initrd")
-        .arg(initramfs);
-    qemu.arg("-append").arg(format!(
-        "console=ttyS0 quiet panic=-1 mitigations=off {parameters}"
-    ));
+    qemu.arg("-kernel").arg(&kernel.vmlinuz).arg("-initrd").arg(initramfs);
+    qemu.arg("-append").arg(format!("console=ttyS0 quiet panic=-1 mitigations=off {parameters}"));
     qemu
 }
 
@@ -130,10 +115,8 @@ fn command(kernel: &Kernel, initramfs: &Path, parameters: &str) -> Command {
 fn follow(console: impl Read + Send + 'static) -> Receiver<String> {
     let (sender, lines) = mpsc::channel();
     thread::spawn(move || {
-        let texts = BufReader::new(console)
-            .split(b'\n')
-            .map_while(Result::ok)
-            .map(|line| clean(&line));
+        let texts =
+            BufReader::new(console).split(b'\n').map_while(Result::ok).map(|line| clean(&line));
         for text in texts.filter(|text| !text.is_empty()) {
             if sender.send(text).is_err() {
                 break;

@@ -42,25 +42,13 @@ impl Report {
     pub(crate) fn broken(kernel: &str, took: Duration) -> Self {
         let counts = Counts::default().at_least_one_failed();
         let (kernel, version) = (kernel.to_owned(), "no result, see above".to_owned());
-        Self {
-            kernel,
-            version,
-            counts,
-            took,
-            retried: false,
-            hooks: Vec::new(),
-            skips: Vec::new(),
-        }
+        Self { kernel, version, counts, took, retried: false, hooks: Vec::new(), skips: Vec::new() }
     }
 }
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Counts {
-            passed,
-            failed,
-            skipped,
-        } = self.counts;
+        let Counts { passed, failed, skipped } = self.counts;
         let result = if failed == 0 { "ok" } else { "FAILED" };
         let (kernel, secs, version) = (&self.kernel, self.took.as_secs_f64(), &self.version);
         write!(

@@ -46,50 +46,29 @@ impl Mirrors {
     }
 
     fn among(sources: &[Source]) -> Option<Self> {
-        let ours = |source: &&Source| {
-            source
-                .components
-                .iter()
-                .any(|component| component == "main")
-        };
+        let ours = |source: &&Source| source.components.iter().any(|component| component == "main");
         let pick = |wanted: fn(&Source) -> bool| {
             let source = sources.iter().filter(ours).find(|source| wanted(source))?;
-            Some(Mirror {
-                uri: source.uris.first()?.clone(),
-                signed_by: source.signed_by.clone(),
-            })
+            Some(Mirror { uri: source.uris.first()?.clone(), signed_by: source.signed_by.clone() })
         };
-        Some(Self {
-            main: pick(Source::is_main)?,
-            security: pick(Source::is_security),
-        })
+        Some(Self { main: pick(Source::is_main)?, security: pick(Source::is_security) })
     }
 
     /// A one-line source list for some suites.
     pub(crate) fn list(&self, suites: &[&str], trust: Trust) -> String {
-        suites
-            .iter()
-            .filter_map(|suite| self.line(suite, trust))
-            .collect()
+        suites.iter().filter_map(|suite| self.line(suite, trust)).collect()
     }
 
     fn line(&self, suite: &str, trust: Trust) -> Option<String> {
-        let mirror = if suite.ends_with("-security") {
-            self.security.as_ref()?
-        } else {
-            &self.main
-        };
+        let mirror =
+            if suite.ends_with("-security") { self.security.as_ref()? } else { &self.main };
         let option = match trust {
             Trust::Unsigned => "trusted=yes".to_owned(),
-            Trust::Signed => mirror
-                .keyring()
-                .map(|file| format!("signed-by={file}"))
-                .unwrap_or_default(),
+            Trust::Signed => {
+                mirror.keyring().map(|file| format!("signed-by={file}")).unwrap_or_default()
+            }
         };
-        Some(format!(
-            "deb [arch=amd64 {option}] {} {suite} main\n",
-            mirror.uri
-        ))
+        Some(format!("deb [arch=amd64 {option}] {} {suite} main\n", mirror.uri))
     }
 }
 
@@ -102,9 +81,7 @@ impl Mirror {
             .signed_by
             .clone()
             .filter(|key| key.starts_with('/') && !key.contains("debian-archive"));
-        private
-            .or(archive)
-            .or_else(|| self.signed_by.clone().filter(|key| key.starts_with('/')))
+        private.or(archive).or_else(|| self.signed_by.clone().filter(|key| key.starts_with('/')))
     }
 }
 
@@ -124,20 +101,14 @@ impl Source {
     }
 
     fn last_segment(&self) -> &str {
-        let uri = self
-            .uris
-            .first()
-            .map_or("", |uri| uri.trim_end_matches('/'));
+        let uri = self.uris.first().map_or("", |uri| uri.trim_end_matches('/'));
         uri.rsplit('/').next().unwrap_or_default()
     }
 }
 
 fn read_all() -> Vec<Source> {
     let mut files = vec![PathBuf::from("/etc/apt/sources.list")];
-    let parts = fs::read_dir("/etc/apt/sources.list.d")
-        .into_iter()
-        .flatten()
-        .flatten();
+    let parts = fs::read_dir("/etc/apt/sources.list.d").into_iter().flatten().flatten();
     files.extend(parts.map(|entry| entry.path()));
     files.sort();
     files.iter().flat_map(|file| read(file)).collect()
@@ -154,17 +125,12 @@ fn read(file: &Path) -> Vec<Source> {
 
 /// `deb [options] uri suite component…`, one source per line.
 fn parse_list(text: &str) -> Vec<Source> {
-    let lines = text
-        .lines()
-        .map(|line| line.split('#').next().unwrap_or_default().trim());
+    let lines = text.lines().map(|line| line.split('#').next().unwrap_or_default().trim());
     lines.filter_map(parse_list_line).collect()
 }
 
 fn parse_list_line(line: &str) -> Option<Source> {
-    let rest = line
-        .strip_prefix("deb")?
-        .strip_prefix([' ', '\t'])?
-        .trim_start();
+    let rest = line.strip_prefix("deb")?.strip_prefix([' ', '\t'])?.trim_start();
     let (options, rest) = match rest.strip_prefix('[') {
         Some(rest) => rest.split_once(']')?,
         None => ("", rest),
@@ -184,10 +150,7 @@ fn parse_list_line(line: &str) -> Option<Source> {
 /// Paragraphs of `Field: values`; a line that begins with a space continues the field.
 fn parse_deb822(text: &str) -> Vec<Source> {
     let lines: Vec<&str> = text.lines().filter(|line| !line.starts_with('#')).collect();
-    lines
-        .split(|line| line.trim().is_empty())
-        .filter_map(parse_paragraph)
-        .collect()
+    lines.split(|line| line.trim().is_empty()).filter_map(parse_paragraph).collect()
 }
 
 fn parse_paragraph(lines: &[&str]) -> Option<Source> {
@@ -205,17 +168,13 @@ fn parse_paragraph(lines: &[&str]) -> Option<Source> {
 }
 
 fn field(lines: &[&str], name: &str) -> Vec<String> {
-    let is_it = |line: &str| {
-        line.split_once(':')
-            .is_some_and(|(key, _)| key.eq_ignore_ascii_case(name))
-    };
+    let is_it =
+        |line: &str| line.split_once(':').is_some_and(|(key, _)| key.eq_ignore_ascii_case(name));
     let Some(at) = lines.iter().position(|line| is_it(line)) else {
         return Vec::new();
     };
     let first = lines[at].split_once(':').map_or("", |(_, value)| value);
-    let more = lines[at + 1..]
-        .iter()
-        .take_while(|line| line.starts_with([' ', '\t']));
+    let more = lines[at + 1..].iter().take_while(|line| line.starts_with([' ', '\t']));
     std::iter::once(first)
         .chain(more.copied())
         .flat_map(str::split_whitespace)

@@ -8,34 +8,18 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 /// Programs by name; one that is missing here is reported, and missed by its scenarios.
-const PROGRAMS: &[&str] = &[
-    "nft",
-    "conntrack",
-    "ip",
-    "ss",
-    "ipvsadm",
-    "xtables-nft-multi",
-    "xtables-legacy-multi",
-];
+const PROGRAMS: &[&str] =
+    &["nft", "conntrack", "ip", "ss", "ipvsadm", "xtables-nft-multi", "xtables-legacy-multi"];
 
 /// One program that answers to many names, as `iptables-nft` and `iptables-legacy` do.
 const FAMILIES: &[(&str, &[&str])] = &[
-    (
-        "xtables-nft-multi",
-        &["iptables", "ip6tables", "iptables-nft", "ip6tables-nft"],
-    ),
-    (
-        "xtables-legacy-multi",
-        &["iptables-legacy", "ip6tables-legacy"],
-    ),
+    ("xtables-nft-multi", &["iptables", "ip6tables", "iptables-nft", "ip6tables-nft"]),
+    ("xtables-legacy-multi", &["iptables-legacy", "ip6tables-legacy"]),
 ];
 
 /// Where iptables looks for its matches and targets, by distribution.
-const PLUGINS: &[&str] = &[
-    "/usr/lib/x86_64-linux-gnu/xtables",
-    "/usr/lib64/xtables",
-    "/usr/lib/xtables",
-];
+const PLUGINS: &[&str] =
+    &["/usr/lib/x86_64-linux-gnu/xtables", "/usr/lib64/xtables", "/usr/lib/xtables"];
 
 /// Small files that make names work.
 const TABLES: &[&str] = &["/etc/protocols", "/etc/services"];
@@ -64,18 +48,11 @@ pub(crate) fn add(archive: &mut Archive) -> Result<Vec<String>> {
 
 fn add_program(archive: &mut Archive, name: &str, path: &Path) -> Result<()> {
     add_file(archive, path)?;
-    let names = FAMILIES
-        .iter()
-        .find(|(program, _)| *program == name)
-        .map_or(&[][..], |(_, names)| names);
+    let names =
+        FAMILIES.iter().find(|(program, _)| *program == name).map_or(&[][..], |(_, names)| names);
     for family in names {
         for suffix in ["", "-save", "-restore"] {
-            archive.link(
-                &path
-                    .with_file_name(format!("{family}{suffix}"))
-                    .to_string_lossy(),
-                name,
-            );
+            archive.link(&path.with_file_name(format!("{family}{suffix}")).to_string_lossy(), name);
         }
     }
     Ok(())
@@ -91,9 +68,7 @@ fn add_file(archive: &mut Archive, path: &Path) -> Result<()> {
     let permissions = fs::metadata(path)?.permissions().mode() & 0o777;
     archive.file(&name, permissions, &content);
     if content.starts_with(b"\x7fELF") {
-        libraries(path)?
-            .iter()
-            .try_for_each(|library| add_file(archive, library))?;
+        libraries(path)?.iter().try_for_each(|library| add_file(archive, library))?;
     }
     Ok(())
 }
@@ -110,20 +85,14 @@ fn libraries(program: &Path) -> Result<Vec<PathBuf>> {
 fn parse_ldd(output: &str) -> Vec<PathBuf> {
     let path = |line: &str| {
         let line = line.split_once("=> ").map_or(line, |(_, path)| path).trim();
-        line.starts_with('/')
-            .then(|| line.split(" (").next().map(PathBuf::from))
-            .flatten()
+        line.starts_with('/').then(|| line.split(" (").next().map(PathBuf::from)).flatten()
     };
     output.lines().filter_map(path).collect()
 }
 
 fn plugins() -> Vec<PathBuf> {
     let dir = PLUGINS.iter().map(Path::new).find(|dir| dir.is_dir());
-    let entries = dir
-        .and_then(|dir| fs::read_dir(dir).ok())
-        .into_iter()
-        .flatten()
-        .flatten();
+    let entries = dir.and_then(|dir| fs::read_dir(dir).ok()).into_iter().flatten().flatten();
     // Those for bridges and ARP are of no use here.
     let wanted = |path: &PathBuf| {
         let name = path.file_name().unwrap_or_default().to_string_lossy();
@@ -134,19 +103,11 @@ fn plugins() -> Vec<PathBuf> {
 
 fn extra() -> Vec<PathBuf> {
     let text = fs::read_to_string(paths::root().join(EXTRA)).unwrap_or_default();
-    text.lines()
-        .map(str::trim)
-        .filter(|line| line.starts_with('/'))
-        .map(PathBuf::from)
-        .collect()
+    text.lines().map(str::trim).filter(|line| line.starts_with('/')).map(PathBuf::from).collect()
 }
 
 fn tables() -> Vec<PathBuf> {
-    TABLES
-        .iter()
-        .map(PathBuf::from)
-        .filter(|path| path.is_file())
-        .collect()
+    TABLES.iter().map(PathBuf::from).filter(|path| path.is_file()).collect()
 }
 
 #[cfg(test)]
@@ -160,11 +121,8 @@ mod tests {
                       \tlibc.so.6 => /lib/x86_64-linux-gnu/libc.so.6 (0x00007f00)\n\
                       \tlibgone.so => not found\n\
                       \t/lib64/ld-linux-x86-64.so.2 (0x00007f01)\n";
-        let expected = [
-            "/lib/x86_64-linux-gnu/libc.so.6",
-            "/lib64/ld-linux-x86-64.so.2",
-        ]
-        .map(Path::new);
+        let expected =
+            ["/lib/x86_64-linux-gnu/libc.so.6", "/lib64/ld-linux-x86-64.so.2"].map(Path::new);
         assert_eq!(parse_ldd(output), expected);
         assert!(parse_ldd("\tstatically linked\n").is_empty());
     }

@@ -242,7 +242,7 @@ fn in_words(way: Way, error: &ProgramError) -> String {
             if !verifier_log.to_string().is_empty() =>
         {
             let log = verifier_log.to_string();
-            let last = log.lines().rev().find(|line| is_complaint(line)).unwrap_or_default();
+            let last = log.lines().rev().find(is_complaint).unwrap_or_default();
             format!("the verifier refuses it: {last}")
         }
         (_, Some(EPERM)) => "this kernel does not permit it".to_owned(),
