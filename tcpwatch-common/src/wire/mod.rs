@@ -18,7 +18,7 @@ mod task;
 pub use accept_queue_overflowed::AcceptQueueOverflowed;
 pub use connection_aborted::ConnectionAborted;
 pub use conntrack_destroyed::ConntrackDestroyed;
-pub use flow::{Flow, Tuple};
+pub use flow::{Address, Flow, Tuple};
 pub use header::{Header, kind, way};
 pub use listener::Listener;
 pub use losses::{LOSS_SLOTS, Losses};
@@ -32,4 +32,3 @@ pub const MAX_RECORD: usize = 160;
 
 /// A kernel enum value that the hook was not given (older kernels pass no reset reason).
 pub const NOT_GIVEN: i32 = -1;
-

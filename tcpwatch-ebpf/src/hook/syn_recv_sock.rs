@@ -80,11 +80,7 @@ fn traced<C: Context>(ctx: &C) -> Option<()> {
 }
 
 #[inline(always)]
-fn accept_queue_overflowed<R: Read>(
-    way: u8,
-    listener: Option<Sock<R>>,
-    skb: Skb<R>,
-) -> Option<()> {
+fn accept_queue_overflowed<R: Read>(way: u8, listener: Option<Sock<R>>, skb: Skb<R>) -> Option<()> {
     if !filter::enabled() {
         return None;
     }

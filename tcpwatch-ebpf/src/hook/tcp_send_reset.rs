@@ -107,10 +107,6 @@ fn fill<R: Read>(
 /// The tests at the head of `tcp_v4_send_reset` and `tcp_v6_send_reset`, all versions: never answer a RST; a
 /// segment without a socket must have been routed to this host.
 #[inline(always)]
-fn may_be_answered<R: Read>(
-    sock: Option<Sock<R>>,
-    skb: Skb<R>,
-    tcp: &TcpHeader,
-) -> Option<bool> {
+fn may_be_answered<R: Read>(sock: Option<Sock<R>>, skb: Skb<R>, tcp: &TcpHeader) -> Option<bool> {
     Some(!tcp.is_rst() && (sock.is_some() || skb.is_for_this_host()?))
 }

@@ -21,11 +21,7 @@ pub(super) fn decode(record: &wire::Listener) -> Result<ListenerChange, Malforme
             inode: present(record.socket.inode),
             cgroup: present(record.socket.cgroup),
         },
-        owner: Some(Owner {
-            pid: record.task.pid,
-            command: command(&record.task),
-            cgroup: None,
-        }),
+        owner: Some(Owner { pid: record.task.pid, command: command(&record.task), cgroup: None }),
         exit: exit(&record.task),
     })
 }

@@ -39,9 +39,11 @@ pub(super) fn refuse_lockdown() -> Result<(), OpenError> {
 pub(super) fn not_permitted() -> OpenError {
     let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
     OpenError::NotPermitted(match missing_capabilities(effective(&status)).as_slice() {
-        [] => "bpf(2) refuses although every capability is there; a seccomp filter of the container \
+        [] => {
+            "bpf(2) refuses although every capability is there; a seccomp filter of the container \
                runtime does that, so run with `seccomp=unconfined` or privileged"
-            .to_owned(),
+                .to_owned()
+        }
         missing => format!("{} missing; run as root, or grant them", missing.join(" and ")),
     })
 }

@@ -122,13 +122,19 @@ pub(super) const HOOKS: &[Hook] = &[
                 way: Way::Fentry,
                 needs: Need::Nothing,
                 parts: &[part("rst_received_fentry", "tcp_reset")],
-                limits: &[Limit { unless: Need::Argument("tcp_reset_packet"), sentence: NO_PACKET }],
+                limits: &[Limit {
+                    unless: Need::Argument("tcp_reset_packet"),
+                    sentence: NO_PACKET,
+                }],
             },
             Attachment {
                 way: Way::Kprobe,
                 needs: Need::Nothing,
                 parts: &[part("rst_received_kprobe", "tcp_reset")],
-                limits: &[Limit { unless: Need::Argument("tcp_reset_packet"), sentence: NO_PACKET }],
+                limits: &[Limit {
+                    unless: Need::Argument("tcp_reset_packet"),
+                    sentence: NO_PACKET,
+                }],
             },
             Attachment {
                 way: Way::Tracepoint,
@@ -166,7 +172,11 @@ pub(super) const HOOKS: &[Hook] = &[
                 way: Way::Tracepoint,
                 needs: Need::Argument("drop_listen_overflow"),
                 parts: &[part("accept_queue_overflowed_tracepoint", "kfree_skb")],
-                limits: &[],
+                // They are dropped as NO_SOCKET (net/ipv4/syncookies.c, `cookie_v4_check`).
+                limits: &[Limit {
+                    unless: Need::TheImpossible,
+                    sentence: "overflows by connections that came in on a SYN cookie are not seen",
+                }],
             },
         ],
         module: None,

@@ -55,9 +55,8 @@ impl Rings {
 
     pub(super) fn drain(&mut self, now: Time, mut sink: impl FnMut(Event)) {
         let since = self.looked;
-        let malformed = |fact| {
-            EventsLost { since, until: now, fact, count: 1, stage: LossStage::Malformed }
-        };
+        let malformed =
+            |fact| EventsLost { since, until: now, fact, count: 1, stage: LossStage::Malformed };
         empty(&mut self.events, &self.decoder, |read| {
             sink(read.unwrap_or_else(|fact| {
                 Event::EventsLost(malformed(fact.unwrap_or(Fact::RstSent)))
@@ -82,7 +81,13 @@ impl Rings {
         let lost = difference(&self.counted, &total);
         self.counted = total;
         lost.into_iter()
-            .map(|(fact, stage, count)| EventsLost { since: self.looked, until: now, fact, count, stage })
+            .map(|(fact, stage, count)| EventsLost {
+                since: self.looked,
+                until: now,
+                fact,
+                count,
+                stage,
+            })
             .collect()
     }
 
