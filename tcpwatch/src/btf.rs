@@ -110,15 +110,10 @@ impl Btf {
     /// The field at a path that starts with a STRUCT or UNION: `nf_conn.tuplehash[1].tuple.src.u3`.
     /// Members of anonymous structs and unions are found as in C. Pointers are not followed.
     pub fn member(&self, path: &str) -> Result<Field, BtfError> {
-        let (root, steps) = path
-            .split_once('.')
-            .ok_or_else(|| BtfError::BadPath(path.to_owned()))?;
+        let (root, steps) =
+            path.split_once('.').ok_or_else(|| BtfError::BadPath(path.to_owned()))?;
         self.agreed(&[Kind::Struct, Kind::Union], root, |ty| {
-            let mut place = Place {
-                ty,
-                bit_offset: 0,
-                bits: None,
-            };
+            let mut place = Place { ty, bit_offset: 0, bits: None };
             for step in steps.split('.') {
                 place = self.step(place, step, path)?;
             }
@@ -128,9 +123,7 @@ impl Btf {
 
     /// The prototype of a FUNC.
     pub fn function(&self, name: &str) -> Result<Prototype, BtfError> {
-        self.agreed(&[Kind::Func], name, |id| {
-            self.prototype(self.ty(id)?.target())
-        })
+        self.agreed(&[Kind::Func], name, |id| self.prototype(self.ty(id)?.target()))
     }
 
     /// What a `tp_btf` program on this tracepoint is given: the FUNC_PROTO behind the TYPEDEF
@@ -148,9 +141,7 @@ impl Btf {
     pub fn enum_values(&self, name: &str) -> Result<Vec<(String, i64)>, BtfError> {
         self.agreed(&[Kind::Enum, Kind::Enum64], name, |id| {
             let ty = self.ty(id)?;
-            ty.values()
-                .map(|(name, value)| Ok((self.string(name)?.to_owned(), value)))
-                .collect()
+            ty.values().map(|(name, value)| Ok((self.string(name)?.to_owned(), value))).collect()
         })
     }
 }
@@ -171,38 +162,23 @@ impl Btf {
         if id == TypeId::VOID {
             return Ok(Type::VOID);
         }
-        let layer = self
-            .layers
-            .iter()
-            .rev()
-            .find(|layer| layer.first_id() <= id.0);
-        layer
-            .and_then(|layer| layer.ty(id))
-            .ok_or(BtfError::BadTypeId(id.0))
+        let layer = self.layers.iter().rev().find(|layer| layer.first_id() <= id.0);
+        layer.and_then(|layer| layer.ty(id)).ok_or(BtfError::BadTypeId(id.0))
     }
 
     /// The string at an offset; offset 0 is the empty name of what is anonymous.
     pub fn string(&self, offset: u32) -> Result<&str, BtfError> {
-        let layer = self
-            .layers
-            .iter()
-            .rev()
-            .find(|layer| layer.first_string() <= offset);
-        layer
-            .and_then(|layer| layer.string(offset))
-            .ok_or(BtfError::BadString(offset))
+        let layer = self.layers.iter().rev().find(|layer| layer.first_string() <= offset);
+        layer.and_then(|layer| layer.string(offset)).ok_or(BtfError::BadString(offset))
     }
 
     /// All types of that kind and name.
     pub fn named(&self, kind: Kind, name: &str) -> impl Iterator<Item = TypeId> {
-        self.layers
-            .iter()
-            .flat_map(|layer| layer.candidates(name))
-            .filter(move |id| {
-                self.ty(*id).is_ok_and(|ty| {
-                    ty.kind() == kind && self.string(ty.name).is_ok_and(|found| found == name)
-                })
+        self.layers.iter().flat_map(|layer| layer.candidates(name)).filter(move |id| {
+            self.ty(*id).is_ok_and(|ty| {
+                ty.kind() == kind && self.string(ty.name).is_ok_and(|found| found == name)
             })
+        })
     }
 }
 
@@ -239,11 +215,7 @@ impl fmt::Display for Prototype {
 
 impl fmt::Display for Param {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let gap = if self.ty.ends_with('*') || self.name.is_empty() {
-            ""
-        } else {
-            " "
-        };
+        let gap = if self.ty.ends_with('*') || self.name.is_empty() { "" } else { " " };
         write!(f, "{}{gap}{}", self.ty, self.name)
     }
 }
@@ -265,15 +237,8 @@ struct Place {
 
 impl Place {
     fn within(self, ty: TypeId, bits_further: u32, bits: Option<u32>) -> Result<Self, BtfError> {
-        let bit_offset = self
-            .bit_offset
-            .checked_add(bits_further)
-            .ok_or(BtfError::TooBig)?;
-        Ok(Self {
-            ty,
-            bit_offset,
-            bits,
-        })
+        let bit_offset = self.bit_offset.checked_add(bits_further).ok_or(BtfError::TooBig)?;
+        Ok(Self { ty, bit_offset, bits })
     }
 }
 
@@ -292,13 +257,8 @@ impl Btf {
         name: &str,
         ask: impl Fn(TypeId) -> Result<T, BtfError>,
     ) -> Result<T, BtfError> {
-        let mut answers = kinds
-            .iter()
-            .flat_map(|kind| self.named(*kind, name))
-            .map(ask);
-        let first = answers
-            .next()
-            .ok_or_else(|| BtfError::NoSuchType(name.to_owned()))?;
+        let mut answers = kinds.iter().flat_map(|kind| self.named(*kind, name)).map(ask);
+        let first = answers.next().ok_or_else(|| BtfError::NoSuchType(name.to_owned()))?;
         if answers.all(|answer| answer == first) {
             first
         } else {
@@ -321,23 +281,17 @@ impl Btf {
     /// One step of a path: `name`, `name[1]` or `name[1][2]`.
     fn step(&self, place: Place, step: &str, path: &str) -> Result<Place, BtfError> {
         let (name, indexes) = step.split_at(step.find('[').unwrap_or(step.len()));
-        let mut place = self
-            .descend(place, name)?
-            .ok_or_else(|| BtfError::NoSuchMember {
-                path: path.to_owned(),
-                member: name.to_owned(),
-            })?;
+        let mut place = self.descend(place, name)?.ok_or_else(|| BtfError::NoSuchMember {
+            path: path.to_owned(),
+            member: name.to_owned(),
+        })?;
         for index in indexes.split_inclusive(']') {
-            let index = index
-                .strip_prefix('[')
-                .and_then(|index| index.strip_suffix(']')?.parse().ok());
+            let index =
+                index.strip_prefix('[').and_then(|index| index.strip_suffix(']')?.parse().ok());
             let index = index.ok_or_else(|| BtfError::BadPath(path.to_owned()))?;
             place = self
                 .element(place, index)?
-                .ok_or_else(|| BtfError::NoSuchElement {
-                    path: path.to_owned(),
-                    index,
-                })?;
+                .ok_or_else(|| BtfError::NoSuchElement { path: path.to_owned(), index })?;
         }
         Ok(place)
     }
@@ -369,21 +323,13 @@ impl Btf {
         if index >= len {
             return Ok(None);
         }
-        let bits = self
-            .size_of(element)?
-            .checked_mul(8)
-            .and_then(|bits| bits.checked_mul(index));
-        place
-            .within(element, bits.ok_or(BtfError::TooBig)?, None)
-            .map(Some)
+        let bits = self.size_of(element)?.checked_mul(8).and_then(|bits| bits.checked_mul(index));
+        place.within(element, bits.ok_or(BtfError::TooBig)?, None).map(Some)
     }
 
     fn field(&self, place: Place) -> Result<Field, BtfError> {
         let ty = self.resolved(place.ty)?;
-        let whole = self
-            .size_of(place.ty)?
-            .checked_mul(8)
-            .ok_or(BtfError::TooBig)?;
+        let whole = self.size_of(place.ty)?.checked_mul(8).ok_or(BtfError::TooBig)?;
         let (int_offset, int_bits) = ty.int_bits().unwrap_or((0, whole));
         let place = place.within(place.ty, int_offset, place.bits)?;
         Ok(Field {
@@ -399,9 +345,7 @@ impl Btf {
             return Err(BtfError::NotAFunction);
         }
         let mut params: Vec<_> = proto.params().collect();
-        let variadic = params
-            .pop_if(|(name, ty)| *name == 0 && *ty == TypeId::VOID)
-            .is_some();
+        let variadic = params.pop_if(|(name, ty)| *name == 0 && *ty == TypeId::VOID).is_some();
         Ok(Prototype {
             params: params
                 .into_iter()
@@ -413,10 +357,7 @@ impl Btf {
     }
 
     fn param(&self, name: u32, ty: TypeId) -> Result<Param, BtfError> {
-        Ok(Param {
-            name: self.string(name)?.to_owned(),
-            ty: self.spelled(ty)?,
-        })
+        Ok(Param { name: self.string(name)?.to_owned(), ty: self.spelled(ty)? })
     }
 
     /// A type as C spells it, without qualifiers.
@@ -429,11 +370,7 @@ impl Btf {
                 Kind::Const | Kind::Volatile | Kind::Restrict | Kind::TypeTag => {}
                 _ => {
                     let gap = if stars.is_empty() { "" } else { " " };
-                    return Ok(format!(
-                        "{}{}{gap}{stars}",
-                        ty.keyword(),
-                        self.string(ty.name)?
-                    ));
+                    return Ok(format!("{}{}{gap}{stars}", ty.keyword(), self.string(ty.name)?));
                 }
             }
             id = ty.target();
@@ -467,8 +404,7 @@ mod tests {
     use super::*;
 
     fn at(btf: &Btf, path: &str) -> Result<(u32, u32), BtfError> {
-        btf.member(path)
-            .map(|field| (field.bit_offset, field.bit_width))
+        btf.member(path).map(|field| (field.bit_offset, field.bit_width))
     }
 
     /// `struct host { const u64 *p; u32 a, b; struct { volatile tiny_t c[3]; union { u32 d; u8 e; }; }; }`
@@ -486,12 +422,7 @@ mod tests {
         sample.structure(
             "host",
             24,
-            &[
-                ("p", pointer, 0),
-                ("a", int, 64),
-                ("b", int, 96),
-                ("", inner, 128),
-            ],
+            &[("p", pointer, 0), ("a", int, 64), ("b", int, 96), ("", inner, 128)],
         );
         sample
     }
@@ -526,32 +457,20 @@ mod tests {
     #[test]
     fn what_is_missing_is_an_error_and_never_offset_zero() {
         let btf = small().btf();
-        assert_eq!(
-            at(&btf, "guest.a"),
-            Err(BtfError::NoSuchType("guest".into()))
-        );
+        assert_eq!(at(&btf, "guest.a"), Err(BtfError::NoSuchType("guest".into())));
         let missing = |path: &str, member: &str| {
-            Err(BtfError::NoSuchMember {
-                path: path.into(),
-                member: member.into(),
-            })
+            Err(BtfError::NoSuchMember { path: path.into(), member: member.into() })
         };
         assert_eq!(at(&btf, "host.z"), missing("host.z", "z"));
         assert_eq!(at(&btf, "host.a.b"), missing("host.a.b", "b"));
         assert_eq!(at(&btf, "host.p.b"), missing("host.p.b", "b"));
         assert_eq!(
             at(&btf, "host.c[3]"),
-            Err(BtfError::NoSuchElement {
-                path: "host.c[3]".into(),
-                index: 3
-            })
+            Err(BtfError::NoSuchElement { path: "host.c[3]".into(), index: 3 })
         );
         assert_eq!(
             at(&btf, "host.a[0]"),
-            Err(BtfError::NoSuchElement {
-                path: "host.a[0]".into(),
-                index: 0
-            })
+            Err(BtfError::NoSuchElement { path: "host.a[0]".into(), index: 0 })
         );
     }
 
@@ -569,10 +488,7 @@ mod tests {
             "host.c]1[",
         ] {
             assert!(
-                matches!(
-                    at(&btf, path),
-                    Err(BtfError::BadPath(_) | BtfError::NoSuchMember { .. })
-                ),
+                matches!(at(&btf, path), Err(BtfError::BadPath(_) | BtfError::NoSuchMember { .. })),
                 "{path}"
             );
         }
@@ -604,12 +520,7 @@ mod tests {
         let btf = sample.btf();
         let new = btf.member("new.x").unwrap();
         assert_eq!(
-            (
-                new.bit_offset,
-                new.bit_width,
-                new.byte_offset(),
-                new.is_bitfield()
-            ),
+            (new.bit_offset, new.bit_width, new.byte_offset(), new.is_bitfield()),
             (9, 3, 1, true)
         );
         assert_eq!(btf.member("old.x").unwrap(), new);
@@ -635,14 +546,8 @@ mod tests {
         );
         assert_eq!(send.param_of_type("enum sk_rst_reason"), Some(2));
         assert_eq!((send.param("gfp"), send.param("priority")), (Some(1), None));
-        assert_eq!(
-            btf.function("log").unwrap().to_string(),
-            "(struct sock *sk, ...) -> int"
-        );
-        assert_eq!(
-            btf.function("sock"),
-            Err(BtfError::NoSuchType("sock".into()))
-        );
+        assert_eq!(btf.function("log").unwrap().to_string(), "(struct sock *sk, ...) -> int");
+        assert_eq!(btf.function("sock"), Err(BtfError::NoSuchType("sock".into())));
     }
 
     #[test]
@@ -671,10 +576,7 @@ mod tests {
         sample.raw(name, 19 << 24 | 1, 8, &[big, 7, 1]);
         let btf = sample.btf();
         let pair = |name: &str, value| (name.to_owned(), value);
-        assert_eq!(
-            btf.enum_values("plain").unwrap(),
-            [pair("A", 0), pair("B", 0xffff_ffff)]
-        );
+        assert_eq!(btf.enum_values("plain").unwrap(), [pair("A", 0), pair("B", 0xffff_ffff)]);
         assert_eq!(btf.enum_values("signed").unwrap(), [pair("M", -1)]);
         assert_eq!(btf.enum_values("wide").unwrap(), [pair("W", 0x1_0000_0007)]);
     }
@@ -689,19 +591,9 @@ mod tests {
         sample.structure("twin", 4, &[("x", int, 0)]);
         let btf = sample.btf();
         assert_eq!(at(&btf, "node.same"), Ok((0, 32)));
-        assert_eq!(
-            at(&btf, "node.moved"),
-            Err(BtfError::Ambiguous("node".into()))
-        );
-        assert_eq!(
-            btf.find(Kind::Struct, "node"),
-            Err(BtfError::Ambiguous("node".into()))
-        );
-        assert_eq!(
-            btf.find(Kind::Struct, "twin")
-                .and_then(|id| btf.size_of(id)),
-            Ok(4)
-        );
+        assert_eq!(at(&btf, "node.moved"), Err(BtfError::Ambiguous("node".into())));
+        assert_eq!(btf.find(Kind::Struct, "node"), Err(BtfError::Ambiguous("node".into())));
+        assert_eq!(btf.find(Kind::Struct, "twin").and_then(|id| btf.size_of(id)), Ok(4));
         assert_eq!(btf.size_of(TypeId(first)), Ok(8));
     }
 
@@ -716,10 +608,7 @@ mod tests {
         assert_eq!(at(&btf, "expect.conn.host.e"), Ok((32 + 64 + 160, 8)));
         assert_eq!(at(&btf, "host.e"), at(&base, "host.e"));
         assert!(at(&base, "expect.conn").is_err());
-        assert!(
-            Btf::parse(module.bytes()).is_err(),
-            "a module alone has no meaning"
-        );
+        assert!(Btf::parse(module.bytes()).is_err(), "a module alone has no meaning");
     }
 
     #[test]
@@ -741,10 +630,7 @@ mod tests {
             Btf::parse(bytes).unwrap_err()
         };
         assert_eq!(Btf::parse(vec![]).unwrap_err(), BtfError::NotBtf);
-        assert_eq!(
-            Btf::parse(b"\x7fELF".to_vec()).unwrap_err(),
-            BtfError::NotBtf
-        );
+        assert_eq!(Btf::parse(b"\x7fELF".to_vec()).unwrap_err(), BtfError::NotBtf);
         assert_eq!(with(2, 2), BtfError::UnknownVersion(2));
         assert_eq!(with(4, 8), BtfError::Truncated("header"));
         let mut bytes = small().bytes();
@@ -780,11 +666,7 @@ mod tests {
         sample.structure(
             "s",
             8,
-            &[
-                ("huge", array, 0),
-                ("far", int, u32::MAX),
-                ("lost", 4_000_000, 0),
-            ],
+            &[("huge", array, 0), ("far", int, u32::MAX), ("lost", 4_000_000, 0)],
         );
         sample.typedef("lost_t", 4_000_000);
         let btf = sample.btf();
@@ -793,10 +675,7 @@ mod tests {
         assert_eq!(at(&btf, "s.far"), Err(BtfError::TooBig));
         assert_eq!(at(&btf, "s.lost"), Err(BtfError::BadTypeId(4_000_000)));
         sample.raw(0x00ff_ffff, 4 << 24, 8, &[]);
-        assert_eq!(
-            sample.parse().unwrap_err(),
-            BtfError::BadString(0x00ff_ffff)
-        );
+        assert_eq!(sample.parse().unwrap_err(), BtfError::BadString(0x00ff_ffff));
         let mut sample = Sample::new();
         sample.raw(0, 4 << 24 | 0xff_ffff, 8, &[]);
         assert_eq!(sample.parse().unwrap_err(), BtfError::Truncated("types"));
@@ -818,11 +697,7 @@ mod tests {
                 let mut bytes = bytes.clone();
                 bytes[at..at + 4].copy_from_slice(&word.to_ne_bytes());
                 if let Ok(btf) = Btf::parse(bytes) {
-                    let _ = (
-                        btf.member("host.c[2]"),
-                        btf.member("host.e"),
-                        btf.function("host"),
-                    );
+                    let _ = (btf.member("host.c[2]"), btf.member("host.e"), btf.function("host"));
                 }
             }
         }

@@ -41,18 +41,9 @@ impl Layer {
         let sections = Sections::of(&bytes)?;
         check_strings(&bytes[sections.strings.clone()], first_string)?;
         let bounds = type_bounds(&bytes, &sections)?;
-        first_id
-            .checked_add(len_u32(bounds.len()))
-            .ok_or(BtfError::TooBig)?;
+        first_id.checked_add(len_u32(bounds.len())).ok_or(BtfError::TooBig)?;
         let names = Names::default();
-        Ok(Self {
-            bytes,
-            strings: sections.strings,
-            first_id,
-            first_string,
-            bounds,
-            names,
-        })
+        Ok(Self { bytes, strings: sections.strings, first_id, first_string, bounds, names })
     }
 
     /// Makes types findable by name; some have theirs in the strings of the layers `below`.
@@ -64,11 +55,7 @@ impl Layer {
         for index in 0..self.len() {
             let name = self.record(index).map_or(0, |ty| ty.name);
             if name != 0 {
-                let found = if name < self.first_string {
-                    below(name)
-                } else {
-                    self.string(name)
-                };
+                let found = if name < self.first_string { below(name) } else { self.string(name) };
                 names.insert(found.ok_or(BtfError::BadString(name))?, index);
             }
         }
@@ -105,9 +92,7 @@ impl Layer {
 
     /// The types whose name may be this one.
     pub(super) fn candidates(&self, name: &str) -> impl Iterator<Item = TypeId> {
-        self.names
-            .chain(name)
-            .map(|index| TypeId(self.first_id + index))
+        self.names.chain(name).map(|index| TypeId(self.first_id + index))
     }
 
     fn len(&self) -> usize {
@@ -116,10 +101,8 @@ impl Layer {
 
     fn record(&self, index: usize) -> Option<Type<'_>> {
         let (start, end) = (*self.bounds.get(index)?, *self.bounds.get(index + 1)?);
-        let (head, rest) = self
-            .bytes
-            .get(start as usize..end as usize)?
-            .split_at_checked(RECORD)?;
+        let (head, rest) =
+            self.bytes.get(start as usize..end as usize)?.split_at_checked(RECORD)?;
         Some(Type {
             name: word(head, 0)?,
             info: word(head, 4)?,
@@ -140,21 +123,14 @@ impl Sections {
         Ok(Self {
             types: section(8, "types")?,
             strings: section(16, "strings")?,
-            layout: if header_len >= 32 {
-                section(24, "layout")?
-            } else {
-                0..0
-            },
+            layout: if header_len >= 32 { section(24, "layout")? } else { 0..0 },
         })
     }
 }
 
 impl Names {
     fn sized(types: usize) -> Self {
-        Self {
-            heads: vec![0; types.next_power_of_two()],
-            next: vec![0; types],
-        }
+        Self { heads: vec![0; types.next_power_of_two()], next: vec![0; types] }
     }
 
     fn insert(&mut self, name: &str, index: usize) {
@@ -177,9 +153,7 @@ impl Names {
 
 /// FNV-1a: short, and good enough for identifiers.
 fn hash(name: &str) -> u32 {
-    name.bytes().fold(0x811c_9dc5, |hash, byte| {
-        (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193)
-    })
+    name.bytes().fold(0x811c_9dc5, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193))
 }
 
 /// Returns the length of the header, which grows with new sections.
@@ -195,11 +169,7 @@ fn check_header(bytes: &[u8]) -> Result<usize, BtfError> {
     }
     let len = word(bytes, 4).map_or(0, |len| len as usize);
     let fits = len >= MIN_HEADER && len <= bytes.len();
-    if fits {
-        Ok(len)
-    } else {
-        Err(BtfError::Truncated("header"))
-    }
+    if fits { Ok(len) } else { Err(BtfError::Truncated("header")) }
 }
 
 /// The section whose offset from the header's end and length are given at `at`.
@@ -214,14 +184,8 @@ fn check_strings(strings: &[u8], first: u32) -> Result<(), BtfError> {
     let is_split = first > 0;
     let starts_well = is_split || strings.first() == Some(&0);
     let ends_well = strings.last().copied().unwrap_or_default() == 0;
-    first
-        .checked_add(len_u32(strings.len()))
-        .ok_or(BtfError::TooBig)?;
-    if starts_well && ends_well {
-        Ok(())
-    } else {
-        Err(BtfError::Truncated("strings"))
-    }
+    first.checked_add(len_u32(strings.len())).ok_or(BtfError::TooBig)?;
+    if starts_well && ends_well { Ok(()) } else { Err(BtfError::Truncated("strings")) }
 }
 
 fn type_bounds(bytes: &[u8], sections: &Sections) -> Result<Vec<u32>, BtfError> {
@@ -234,38 +198,22 @@ fn type_bounds(bytes: &[u8], sections: &Sections) -> Result<Vec<u32>, BtfError> 
         at += record_len(info, layout)?;
     }
     bounds.push(len_u32(end));
-    if at == end {
-        Ok(bounds)
-    } else {
-        Err(BtfError::Truncated("types"))
-    }
+    if at == end { Ok(bounds) } else { Err(BtfError::Truncated("types")) }
 }
 
 /// The length of a type record, at most 12 + 255 + 255 · 2^24 bytes.
 fn record_len(info: u32, layout: &[u8]) -> Result<usize, BtfError> {
     let kind = kind_number(info);
-    let in_layout = || {
-        layout
-            .as_chunks::<4>()
-            .0
-            .get(usize::from(kind))
-            .map(|entry| (entry[0], entry[1]))
-    };
-    let (once, each) = trailing_bytes(kind)
-        .or_else(in_layout)
-        .ok_or(BtfError::UnknownKind(kind))?;
+    let in_layout =
+        || layout.as_chunks::<4>().0.get(usize::from(kind)).map(|entry| (entry[0], entry[1]));
+    let (once, each) =
+        trailing_bytes(kind).or_else(in_layout).ok_or(BtfError::UnknownKind(kind))?;
     let len = u64::from(once) + u64::from(each) * u64::from(vlen(info));
-    usize::try_from(len)
-        .ok()
-        .and_then(|len| len.checked_add(RECORD))
-        .ok_or(BtfError::TooBig)
+    usize::try_from(len).ok().and_then(|len| len.checked_add(RECORD)).ok_or(BtfError::TooBig)
 }
 
 fn word(bytes: &[u8], at: usize) -> Option<u32> {
-    bytes
-        .get(at..)?
-        .first_chunk()
-        .map(|word| u32::from_ne_bytes(*word))
+    bytes.get(at..)?.first_chunk().map(|word| u32::from_ne_bytes(*word))
 }
 
 /// A length or position within a blob; [`MAX_BYTES`] keeps it far from the end of `u32`.

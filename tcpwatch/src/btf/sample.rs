@@ -16,24 +16,12 @@ pub(super) type MemberWords<'a> = (&'a str, u32, u32);
 
 impl Sample {
     pub(super) fn new() -> Self {
-        Self {
-            types: vec![],
-            strings: vec![0],
-            first_string: 0,
-            next_id: 1,
-            layout: vec![],
-        }
+        Self { types: vec![], strings: vec![0], first_string: 0, next_id: 1, layout: vec![] }
     }
 
     pub(super) fn split_from(base: &Btf) -> Self {
         let (first_string, next_id) = (base.strings_len(), base.type_count());
-        Self {
-            types: vec![],
-            strings: vec![],
-            first_string,
-            next_id,
-            layout: vec![],
-        }
+        Self { types: vec![], strings: vec![], first_string, next_id, layout: vec![] }
     }
 
     pub(super) fn bytes(&self) -> Vec<u8> {
@@ -120,17 +108,10 @@ impl Sample {
     }
 
     pub(super) fn enumeration(&mut self, name: &str, signed: bool, values: &[(&str, u32)]) -> u32 {
-        let rest: Vec<u32> = values
-            .iter()
-            .flat_map(|(name, value)| [self.string(name), *value])
-            .collect();
+        let rest: Vec<u32> =
+            values.iter().flat_map(|(name, value)| [self.string(name), *value]).collect();
         let name = self.string(name);
-        self.raw(
-            name,
-            6 << 24 | u32::from(signed) << 31 | as_u32(values.len()),
-            4,
-            &rest,
-        )
+        self.raw(name, 6 << 24 | u32::from(signed) << 31 | as_u32(values.len()), 4, &rest)
     }
 
     pub(super) fn function(&mut self, name: &str, ret: u32, params: &[(&str, u32)]) -> u32 {
@@ -140,18 +121,14 @@ impl Sample {
     }
 
     pub(super) fn function_type(&mut self, ret: u32, params: &[(&str, u32)]) -> u32 {
-        let words: Vec<u32> = params
-            .iter()
-            .flat_map(|(name, ty)| [self.string(name), *ty])
-            .collect();
+        let words: Vec<u32> =
+            params.iter().flat_map(|(name, ty)| [self.string(name), *ty]).collect();
         self.raw(0, 13 << 24 | as_u32(params.len()), ret, &words)
     }
 
     fn composite(&mut self, info: u32, name: &str, size: u32, members: &[MemberWords]) -> u32 {
-        let rest: Vec<u32> = members
-            .iter()
-            .flat_map(|(name, ty, at)| [self.string(name), *ty, *at])
-            .collect();
+        let rest: Vec<u32> =
+            members.iter().flat_map(|(name, ty, at)| [self.string(name), *ty, *at]).collect();
         let name = self.string(name);
         self.raw(name, info | as_u32(members.len()), size, &rest)
     }

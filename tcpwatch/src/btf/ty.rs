@@ -59,12 +59,7 @@ impl TypeId {
 }
 
 impl<'a> Type<'a> {
-    pub(super) const VOID: Self = Self {
-        name: 0,
-        info: 0,
-        size_or_type: 0,
-        rest: &[],
-    };
+    pub(super) const VOID: Self = Self { name: 0, info: 0, size_or_type: 0, rest: &[] };
 
     pub fn kind(&self) -> Kind {
         Kind::numbered(kind_number(self.info))
@@ -112,41 +107,30 @@ impl<'a> Type<'a> {
     /// The members of a STRUCT or UNION.
     pub fn members(&self) -> impl Iterator<Item = Member> + use<'a> {
         let packed = self.kind_flag();
-        self.rows(matches!(self.kind(), Kind::Struct | Kind::Union))
-            .map(move |[name, ty, offset]| Member {
+        self.rows(matches!(self.kind(), Kind::Struct | Kind::Union)).map(
+            move |[name, ty, offset]| Member {
                 name,
                 ty: TypeId(ty),
                 bit_offset: if packed { offset & 0xff_ffff } else { offset },
                 bits: Some(offset >> 24).filter(|bits| packed && *bits > 0),
-            })
+            },
+        )
     }
 
     /// Names and types of the parameters of a FUNC_PROTO; `...` is a last one without either.
     pub fn params(&self) -> impl Iterator<Item = (u32, TypeId)> + use<'a> {
-        self.rows(self.kind() == Kind::FuncProto)
-            .map(|[name, ty]| (name, TypeId(ty)))
+        self.rows(self.kind() == Kind::FuncProto).map(|[name, ty]| (name, TypeId(ty)))
     }
 
     /// Names and values of an ENUM or ENUM64.
     pub fn values(&self) -> impl Iterator<Item = (u32, i64)> + use<'a> {
         let signed = self.kind_flag();
-        let small = self
-            .rows(self.kind() == Kind::Enum)
-            .map(move |[name, value]| {
-                (
-                    name,
-                    if signed {
-                        i64::from(value.cast_signed())
-                    } else {
-                        i64::from(value)
-                    },
-                )
-            });
-        let large = self
-            .rows(self.kind() == Kind::Enum64)
-            .map(|[name, low, high]| {
-                (name, (u64::from(high) << 32 | u64::from(low)).cast_signed())
-            });
+        let small = self.rows(self.kind() == Kind::Enum).map(move |[name, value]| {
+            (name, if signed { i64::from(value.cast_signed()) } else { i64::from(value) })
+        });
+        let large = self.rows(self.kind() == Kind::Enum64).map(|[name, low, high]| {
+            (name, (u64::from(high) << 32 | u64::from(low)).cast_signed())
+        });
         small.chain(large)
     }
 
@@ -177,10 +161,7 @@ impl<'a> Type<'a> {
 
 impl Kind {
     fn numbered(number: u8) -> Self {
-        KINDS
-            .get(usize::from(number))
-            .copied()
-            .unwrap_or(Self::Other)
+        KINDS.get(usize::from(number)).copied().unwrap_or(Self::Other)
     }
 }
 

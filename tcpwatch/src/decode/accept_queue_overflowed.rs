@@ -11,6 +11,13 @@ pub(super) fn decode(
         netns: NetNs(record.header.netns),
         flow: flow(&record.flow)?,
         listener: socket(&record.socket)?,
+        segment: crate::event::Segment {
+            seq: 0,
+            ack: 0,
+            payload: 0,
+            flags: crate::event::TcpFlags(0),
+            ttl: 0,
+        },
         packet: PacketId(record.packet),
     })
 }

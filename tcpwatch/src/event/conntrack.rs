@@ -74,6 +74,15 @@ pub struct Remover {
     pub command: Option<String>,
 }
 
+impl fmt::Display for Remover {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.command {
+            Some(command) => write!(f, "{command}[{}]", self.pid),
+            None => write!(f, "pid {} (gone)", self.pid),
+        }
+    }
+}
+
 /// `enum tcp_conntrack` (include/uapi/linux/netfilter/nf_conntrack_tcp.h), in the kernel's words.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]

@@ -4,6 +4,7 @@ use super::{NetNs, Time};
 
 /// The kernel's own counters of one namespace (`/proc/net/snmp`, `/proc/net/netstat`), since it was created.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(Default))]
 pub struct CountersRead {
     pub time: Time,
     pub netns: NetNs,

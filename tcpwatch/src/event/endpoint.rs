@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 /// Inode number of a network namespace, as `readlink /proc/PID/ns/net` shows it. Unique among living ones.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
+#[cfg_attr(test, derive(Default))]
 pub struct NetNs(pub u32);
 
 impl fmt::Display for NetNs {

@@ -1,6 +1,8 @@
 use serde::{Deserialize, Serialize};
 
-use super::{AcceptQueue, Endpoint, Exit, Flow, NetNs, Owner, PacketId, Socket, SocketId, Time};
+use super::{
+    AcceptQueue, Endpoint, Exit, Flow, NetNs, Owner, PacketId, Segment, Socket, SocketId, Time,
+};
 
 /// A socket that listens.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -37,5 +39,14 @@ pub struct AcceptQueueOverflowed {
     pub flow: Flow,
     /// The listener; `None` when the way of attaching shows no socket.
     pub listener: Option<Socket>,
+    /// The ACK that was dropped; it may carry data.
+    pub segment: Segment,
     pub packet: PacketId,
+}
+
+impl AcceptQueueOverflowed {
+    /// The queue as it was, where the hook shows it.
+    pub fn queue(&self) -> Option<AcceptQueue> {
+        self.listener?.accept_queue
+    }
 }

@@ -1,3 +1,5 @@
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 use super::{NetNs, Time};
@@ -29,6 +31,12 @@ pub struct Owner {
     pub command: String,
     /// Path below the cgroup root.
     pub cgroup: Option<String>,
+}
+
+impl fmt::Display for Owner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}[{}]", self.command, self.pid)
+    }
 }
 
 /// The process behind a socket inode was looked up.

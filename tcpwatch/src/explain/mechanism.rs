@@ -49,14 +49,14 @@ pub enum Mechanism {
 }
 
 impl Mechanism {
-    /// How a reply came about.
-    pub fn of_reply(rst: &RstSent) -> Self {
+    /// How a reply came about; `overflowed` when the answered packet itself found the accept queue full.
+    pub fn of_reply(rst: &RstSent, overflowed: bool) -> Self {
         let Some(socket) = &rst.socket else { return no_socket(rst) };
         if socket.kind == SocketKind::TimeWait {
             return Self::SegmentToTimeWait;
         }
         match socket.state {
-            TcpState::Listen => met_listener(rst),
+            TcpState::Listen => met_listener(rst, overflowed),
             TcpState::SynSent => Self::BadAckToSyn,
             TcpState::SynRecv | TcpState::NewSynRecv => Self::BadHandshakeAck,
             TcpState::Close
@@ -161,11 +161,12 @@ fn no_socket(rst: &RstSent) -> Mechanism {
 
 /// A listener answers from two places: on the request path the kernel says INVALID_SYN whatever the case
 /// (net/ipv4/tcp_minisocks.c, `tcp_check_req`; 6.12 to 7.2), so the SYN flag of the segment tells them apart.
-/// Without a reason (before 6.10) only a SYN is certain; the case may still learn of an overflow by packet.
-fn met_listener(rst: &RstSent) -> Mechanism {
-    match (rst.segment.flags.syn(), rst.reason.as_deref()) {
+/// Kernels before 6.10 give no reason; there the overflow of the same packet tells.
+fn met_listener(rst: &RstSent, overflowed: bool) -> Mechanism {
+    let refused = overflowed || rst.reason.as_deref() == Some("INVALID_SYN");
+    match (rst.segment.flags.syn(), refused) {
         (true, _) => Mechanism::SynDuringHandshake,
-        (false, Some("INVALID_SYN")) => Mechanism::HandshakeRefused,
-        (false, _) => Mechanism::AckToListener,
+        (false, true) => Mechanism::HandshakeRefused,
+        (false, false) => Mechanism::AckToListener,
     }
 }

@@ -1,6 +1,13 @@
 //! From what is known about one reset to a verdict.
 #![deny(clippy::disallowed_methods, clippy::disallowed_macros)]
 
+pub mod case;
 pub mod cause;
 pub mod mechanism;
+mod missing;
+#[cfg(test)]
+pub(crate) mod story;
+pub mod translation;
 pub mod verdict;
+
+pub use missing::missing;

@@ -4,12 +4,19 @@ use std::fmt;
 
 use serde::Serialize;
 
-use super::verdict::{Evidence, Remedy};
+use super::case::Case;
+use super::verdict::{Certainty, Evidence, Explanation, Remedy};
 
-/// A cause: a struct whose fields are its evidence.
-pub trait Explains: Serialize + fmt::Display {
+/// A cause: a struct whose fields are its evidence, so that it cannot be claimed without.
+pub trait Explains: Serialize + fmt::Display + Sized {
     /// Stable, kebab-case.
     const CODE: &'static str;
+
+    /// What it means, in one line.
+    const MEANING: &'static str;
+
+    /// The cause, when every one of its conditions holds.
+    fn infer(case: &Case<'_>) -> Option<(Certainty, Self)>;
 
     /// The explanation's lines, in the order one would tell it.
     fn evidence(&self) -> Vec<Evidence>;
@@ -34,8 +41,8 @@ macro_rules! catalogue {
         })*
 
         impl Cause {
-            /// Every code, in catalogue order.
-            pub const CODES: &[&str] = &[$($name::CODE,)*];
+            /// Every code with its meaning, in catalogue order.
+            pub const ALL: &[(&str, &str)] = &[$(($name::CODE, $name::MEANING),)*];
 
             pub fn code(&self) -> &'static str {
                 match self { $(Self::$name(_) => $name::CODE,)* }
@@ -55,9 +62,28 @@ macro_rules! catalogue {
                 match self { $(Self::$name(cause) => cause.fmt(f),)* }
             }
         }
+
+        /// Every cause that fits, the most certain first. The order of the catalogue means nothing: among equals
+        /// the code decides, so that the same events give the same words.
+        pub fn infer_all(case: &Case<'_>) -> Vec<Explanation> {
+            let mut fitting: Vec<Explanation> = Vec::new();
+            $(fitting.extend($name::infer(case).map(|(certainty, cause)| Explanation {
+                certainty,
+                cause: cause.into(),
+            }));)*
+            fitting.sort_by(|a, b| b.certainty.cmp(&a.certainty).then(a.cause.code().cmp(b.cause.code())));
+            fitting
+        }
     };
 }
 
 catalogue! {
+    accept_queue_overflow::AcceptQueueOverflow,
+    conntrack_expired::ConntrackExpired,
+    conntrack_flushed::ConntrackFlushed,
+    listener_closed::ListenerClosed,
     no_listener::NoListener,
+    not_yet_listening::NotYetListening,
+    pod_ip_reuse::PodIpReuse,
+    server_restarted::ServerRestarted,
 }

@@ -1,4 +1,4 @@
-//! A SYN came for a port on which nothing listens.
+//! A SYN came for a port on which nothing listens, and nothing did before.
 
 use std::fmt;
 
@@ -6,30 +6,134 @@ use serde::Serialize;
 
 use super::Explains;
 use crate::event::Endpoint;
-use crate::explain::verdict::{Evidence, Remedy};
+use crate::explain::case::Case;
+use crate::explain::mechanism::Mechanism;
+use crate::explain::verdict::{Certainty, Evidence, Remedy};
 
 /// Nothing listens on the address and port that was dialled.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct NoListener {
     pub dialled: Endpoint,
-    /// Listeners on the same port at other addresses, or of the other family.
+    /// Listeners on the same port that take other addresses, or the other family, only.
     pub elsewhere: Vec<Endpoint>,
+    /// For how long this namespace has been watched, seconds: "never" reaches no further back.
+    pub watched_s: f64,
 }
 
 impl Explains for NoListener {
     const CODE: &'static str = "no-listener";
+    const MEANING: &'static str = "nothing listens on that address and port";
+
+    /// Nobody listening caused the refusal when
+    /// 1. a SYN found no socket,
+    /// 2. no listener that takes this address is open, and
+    /// 3. none was seen to close: both known from a complete list and every change since.
+    fn infer(case: &Case<'_>) -> Option<(Certainty, Self)> {
+        let absent = case.listener().is_no() && case.closed_listener().is_no();
+        if case.mechanism() != Mechanism::SynToNoSocket || !absent {
+            return None;
+        }
+        let mut elsewhere: Vec<_> = case.listeners_elsewhere().map(|known| known.listener.local).collect();
+        elsewhere.sort_unstable();
+        elsewhere.dedup();
+        let cause = Self { dialled: case.flow().local, elsewhere, watched_s: case.watched().as_secs_f64() };
+        Some((Certainty::Observed, cause))
+    }
 
     fn evidence(&self) -> Vec<Evidence> {
-        vec![Evidence::new("listener", format!("nothing listens on {}", self.dialled))]
+        let mut lines = vec![Evidence::new("tcp", format!("SYN to {} found no socket", self.dialled))];
+        if self.elsewhere.is_empty() {
+            let text = format!("none on port {} in this namespace, and none closed in the {:.0} s watched", self.dialled.port, self.watched_s);
+            lines.push(Evidence::new("listener", text));
+        } else {
+            lines.push(Evidence::new("listener", format!("port {} is open on {} only", self.dialled.port, self.places())));
+        }
+        lines
     }
 
     fn remedy(&self) -> Remedy {
-        Remedy { now: String::new(), fix: String::new(), trade_off: String::new(), do_not: String::new() }
+        let (now, fix) = if self.elsewhere.is_empty() {
+            (
+                "check the port number, and whether the server is meant to run here".into(),
+                "start the server before traffic is sent to it: a readiness probe on the real port".into(),
+            )
+        } else {
+            (
+                format!("dial {}, where it does listen", self.places()),
+                "bind the address that is dialled: 0.0.0.0 and [::] (without IPV6_V6ONLY) instead of loopback or one family".into(),
+            )
+        };
+        Remedy {
+            now,
+            fix,
+            trade_off: "a server bound to every address is reachable from every network of its namespace".into(),
+            do_not: "only add retries; use initialDelaySeconds in place of readiness".into(),
+        }
+    }
+}
+
+impl NoListener {
+    fn places(&self) -> String {
+        self.elsewhere.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
     }
 }
 
 impl fmt::Display for NoListener {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "nothing listens on {}", self.dialled)
+        if self.elsewhere.is_empty() {
+            write!(f, "nothing listens on {}", self.dialled)
+        } else {
+            write!(f, "nothing listens on {}; the port is open on {} only", self.dialled, self.places())
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::event::Fact;
+    use crate::explain::story::Story;
+
+    const CLIENT: &str = "10.0.0.9:40000";
+
+    #[test]
+    fn nothing_listens_and_nothing_did() {
+        let story = Story::new().finds("0.0.0.0:443").after(5).syn_meets_nobody("10.0.0.1:80", CLIENT);
+        assert_eq!(story.said(), "no-listener observed: nothing listens on 10.0.0.1:80");
+    }
+
+    #[test]
+    fn a_listener_on_loopback_only_is_named() {
+        let story = Story::new().finds("127.0.0.1:80").after(5).syn_meets_nobody("10.0.0.1:80", CLIENT);
+        assert_eq!(
+            story.said(),
+            "no-listener observed: nothing listens on 10.0.0.1:80; the port is open on 127.0.0.1:80 only"
+        );
+    }
+
+    #[test]
+    fn a_listener_of_the_other_family_is_named() {
+        let story = Story::new().finds("0.0.0.0:80").after(5).syn_meets_nobody("[fd00::1]:80", "[fd00::9]:4000");
+        assert!(story.said().ends_with("the port is open on 0.0.0.0:80 only"));
+    }
+
+    #[test]
+    fn an_unknown_namespace_proves_nothing() {
+        let story = Story::new().within(5).syn_meets_nobody("10.0.0.1:80", CLIENT);
+        assert_eq!(
+            story.said(),
+            "unexplained: the listeners of this namespace: their list is not complete, or changes were missed"
+        );
+    }
+
+    #[test]
+    fn without_the_listener_hook_absence_proves_nothing() {
+        let story = Story::blind_to(&[Fact::Listeners]).after(5).syn_meets_nobody("10.0.0.1:80", CLIENT);
+        assert_eq!(story.code(), "unexplained");
+    }
+
+    #[test]
+    fn after_a_loss_absence_proves_nothing() {
+        let story = Story::new().after(50).loses_events(Fact::Listeners, 10).after(5);
+        assert_eq!(story.syn_meets_nobody("10.0.0.1:80", CLIENT).code(), "unexplained");
     }
 }

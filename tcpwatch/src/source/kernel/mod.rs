@@ -5,12 +5,30 @@ mod error;
 mod hooks;
 mod offsets;
 mod rings;
+pub mod conntrack;
+pub mod inventory;
+pub mod host;
+pub mod capabilities;
+pub mod counters;
+mod remover;
+mod conntrack_filter;
+pub mod ctnetlink;
+pub mod sock_diag;
+pub mod addresses;
+pub mod sysctl;
+pub mod netns;
+pub mod procfs;
+pub mod netlink;
+pub mod pace;
+pub mod clock;
+mod watch;
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
 pub use error::OpenError;
 pub use rings::Wakeups;
+pub use watch::Watch;
 
 use crate::btf::Btf;
 use crate::decode::{Decoder, ResetReasons};

@@ -1,0 +1,252 @@
+//! Events in, verdicts out. Cannot fail, has no clock: a case is closed when event time says so.
+//!
+//! Order matters in one place: what is due is closed **before** the next event is observed. So a verdict depends
+//! on the events up to its deadline and on nothing else; ticks decide when it is printed, never what it says.
+#![deny(clippy::disallowed_methods, clippy::disallowed_macros)]
+
+mod amendments;
+mod verdicts;
+
+use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
+
+use crate::event::{ConnectionAborted, Event, RstReceived, RstSent, Time};
+use crate::explain::verdict::{Conclusion, Finding, NamespaceTotals, Totals, Verdict};
+use crate::memory::Memory;
+
+use amendments::Refusals;
+use verdicts::Concluded;
+
+/// Memory, open cases, and the verdicts that may still matter.
+#[derive(Default)]
+pub struct Engine {
+    memory: Memory,
+    sent: VecDeque<(Time, OpenCase)>,
+    received: VecDeque<(Time, RstReceived)>,
+    concluded: Concluded,
+    refusals: Refusals,
+    explained: u64,
+    unexplained: u64,
+    causes: BTreeMap<&'static str, u64>,
+}
+
+/// A reset this host sent, waiting for late evidence.
+enum OpenCase {
+    Reply(RstSent),
+    Abort(ConnectionAborted),
+}
+
+impl Engine {
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// What follows from an event. Events must come in order of time.
+    pub fn observe(&mut self, event: &Event) -> Vec<Conclusion> {
+        let mut conclusions = self.close_due(event.time());
+        conclusions.extend(self.refusals.answered_by(event).into_iter().map(Conclusion::from));
+        self.memory.observe(event);
+        self.open(event);
+        conclusions
+    }
+
+    /// Closes whatever is still open: the end of the stream.
+    pub fn finish(&mut self) -> Vec<Conclusion> {
+        self.close_due(Time(u64::MAX))
+    }
+
+    /// Something waits for time to pass.
+    pub fn pending(&self) -> bool {
+        !self.sent.is_empty() || !self.received.is_empty()
+    }
+
+    pub fn totals(&self) -> Totals {
+        Totals {
+            explained: self.explained,
+            unexplained: self.unexplained,
+            lost: self.memory.coverage.total_lost(),
+            causes: self.causes.clone(),
+            namespaces: self.namespaces(),
+        }
+    }
+
+    fn open(&mut self, event: &Event) {
+        match event {
+            Event::RstSent(e) => {
+                self.sent.push_back((e.time.plus(SETTLE), OpenCase::Reply(e.clone())));
+            }
+            Event::ConnectionAborted(e) => {
+                self.sent.push_back((e.time.plus(SETTLE), OpenCase::Abort(e.clone())));
+            }
+            Event::RstReceived(e) => {
+                self.received.push_back((e.time.plus(SETTLE_RECEIVED), e.clone()));
+            }
+            _ => {}
+        }
+    }
+
+    fn close_due(&mut self, now: Time) -> Vec<Conclusion> {
+        let mut conclusions = Vec::new();
+        loop {
+            let sent = self.sent.front().map(|(due, _)| *due).filter(|due| *due < now);
+            let received = self.received.front().map(|(due, _)| *due).filter(|due| *due < now);
+            match (sent, received) {
+                (None, None) => return conclusions,
+                (Some(sent), received) if received.is_none_or(|received| sent <= received) => {
+                    self.close_sent(&mut conclusions);
+                }
+                _ => self.close_received(&mut conclusions),
+            }
+        }
+    }
+
+    fn close_sent(&mut self, conclusions: &mut Vec<Conclusion>) {
+        let Some((_, case)) = self.sent.pop_front() else { return };
+        let verdict = match &case {
+            OpenCase::Reply(rst) => self.concluded.reply(rst, &self.memory),
+            OpenCase::Abort(rst) => self.concluded.abort(rst, &self.memory),
+        };
+        let amendment = self.refusals.remember(&verdict, &self.memory.listeners);
+        conclusions.push(self.count(verdict));
+        conclusions.extend(amendment.map(Conclusion::from));
+    }
+
+    fn close_received(&mut self, conclusions: &mut Vec<Conclusion>) {
+        let Some((_, rst)) = self.received.pop_front() else { return };
+        let verdict = self.concluded.received(&rst, &self.memory);
+        conclusions.extend(verdict.map(|verdict| self.count(verdict)));
+    }
+
+    fn count(&mut self, verdict: Verdict) -> Conclusion {
+        match &verdict.finding {
+            Finding::Explained(explanation) => {
+                self.explained += 1;
+                *self.causes.entry(explanation.cause.code()).or_default() += 1;
+            }
+            Finding::Unexplained { .. } => self.unexplained += 1,
+        }
+        Conclusion::Verdict(Box::new(verdict))
+    }
+
+    fn namespaces(&self) -> Vec<NamespaceTotals> {
+        let accounts = self.memory.accounts.iter();
+        let told = accounts
+            .filter(|(_, account)| account.sent > 0 || account.out_rsts().is_some_and(|n| n > 0));
+        told.map(|(netns, account)| NamespaceTotals {
+            netns,
+            name: self.memory.namespaces.get(netns).and_then(|described| described.name.clone()),
+            sent: account.sent,
+            out_rsts: account.out_rsts(),
+            difference: account.difference(),
+        })
+        .collect()
+    }
+}
+
+/// How long a case waits for evidence that comes after the reset: the death of the conntrack entry that took the
+/// segment up, the drop reported behind the reset, the drain of the slower sources.
+const SETTLE: Duration = Duration::from_millis(200);
+
+/// A reset received waits for the verdict of its sender, should that be on this host.
+const SETTLE_RECEIVED: Duration = Duration::from_millis(350);
+
+#[cfg(test)]
+mod tests {
+    use crate::event::{CountersRead, Event, Fact, NetNs, TcpState, Time};
+    use crate::explain::story::{Story, removed};
+    use crate::explain::verdict::{Direction, Errno};
+
+    use super::*;
+
+    const SERVER: &str = "10.0.0.1:80";
+    const CLIENT: &str = "10.0.0.9:40000";
+
+    #[test]
+    fn both_ends_of_a_reset_on_this_host_are_joined() {
+        let story = Story::new().after(5).syn_meets_nobody(SERVER, CLIENT);
+        let verdicts = story.within(2).receives(CLIENT, SERVER, 0, TcpState::SynSent).verdicts();
+        let [sent, received] = verdicts.as_slice() else { panic!("{verdicts:#?}") };
+        assert_eq!((sent.direction, received.direction), (Direction::Sent, Direction::Received));
+        assert_eq!(received.joined, Some(sent.id));
+        assert_eq!(received.errno, Some(Errno::ECONNREFUSED));
+        assert!(
+            matches!(&received.finding, Finding::Explained(best) if best.cause.code() == "no-listener")
+        );
+    }
+
+    #[test]
+    fn the_receiver_is_joined_through_the_service_address() {
+        let (service, old, new) = ("10.96.0.1:80", "10.0.0.2:80", SERVER);
+        let story = Story::new()
+            .finds("0.0.0.0:80")
+            .loses_entry(CLIENT, service, old, removed(50))
+            .after(5);
+        let story = story.data_meets_listener(new, CLIENT, 77).within(2);
+        let verdicts = story.receives(CLIENT, service, 77, TcpState::Established).verdicts();
+        let received = verdicts.last().expect("two verdicts");
+        assert_eq!(received.joined, Some(1));
+        assert_eq!(received.service.map(|service| service.to_string()).as_deref(), Some(service));
+    }
+
+    #[test]
+    fn a_reset_from_elsewhere_has_no_sender_here() {
+        let story = Story::new().after(5).receives(CLIENT, SERVER, 5, TcpState::Established);
+        let verdicts = story.verdicts();
+        assert_eq!(verdicts[0].joined, None);
+        assert!(
+            matches!(&verdicts[0].finding, Finding::Unexplained { missing } if missing[0].starts_with("the sender"))
+        );
+    }
+
+    #[test]
+    fn another_reset_to_the_same_client_is_not_its_sender() {
+        let story =
+            Story::new().finds("0.0.0.0:80").after(5).data_meets_listener(SERVER, CLIENT, 77);
+        let verdicts =
+            story.within(2).receives(CLIENT, SERVER, 78, TcpState::Established).verdicts();
+        assert_eq!(verdicts.last().and_then(|verdict| verdict.joined), None);
+    }
+
+    #[test]
+    fn the_account_of_a_namespace_is_held_against_the_kernel() {
+        let counted = |ms: u64, out_rsts| {
+            let (time, netns) = (Time(ms * 1_000_000), NetNs(1));
+            Event::CountersRead(CountersRead { time, netns, out_rsts, ..CountersRead::default() })
+        };
+        let mut engine = Engine::new();
+        engine.observe(&counted(1, 40));
+        for event in Story::new().after(5).syn_meets_nobody(SERVER, CLIENT).events() {
+            engine.observe(&event);
+        }
+        engine.observe(&counted(9000, 42));
+        let totals = engine.totals();
+        let account = &totals.namespaces[0];
+        assert_eq!((account.sent, account.out_rsts, account.difference), (1, Some(2), Some(1)));
+        assert_eq!((totals.explained, totals.unexplained), (1, 0));
+    }
+
+    #[test]
+    fn a_verdict_depends_on_the_events_up_to_its_deadline_only() {
+        let until = |ms| {
+            let story = Story::new().after(5).syn_meets_nobody(SERVER, CLIENT).after(ms);
+            story
+                .finds("127.0.0.1:80")
+                .verdicts()
+                .pop()
+                .map(|verdict| format!("{:?}", verdict.finding))
+        };
+        assert_eq!(until(201), until(10_000));
+    }
+
+    #[test]
+    fn losing_events_weakens_a_verdict_and_never_changes_it() {
+        let whole = Story::new().finds("0.0.0.0:80").overflows(SERVER, CLIENT, 5).after(400);
+        assert_eq!(whole.data_meets_listener(SERVER, CLIENT, 5).code(), "accept-queue-overflow");
+        let torn = Story::new()
+            .finds("0.0.0.0:80")
+            .after(1)
+            .loses_events(Fact::AcceptQueueOverflowed, 1)
+            .after(400);
+        assert_eq!(torn.data_meets_listener(SERVER, CLIENT, 5).code(), "unexplained");
+    }
+}

@@ -1,0 +1,176 @@
+//! One closed case to one verdict; and the joining of both ends of a reset that stayed on this host.
+
+use std::collections::VecDeque;
+
+use crate::event::{
+    ConnectionAborted, Endpoint, NetNs, Owner, RstReceived, RstSent, TcpState, Time,
+};
+use crate::explain::case::{Case, Symptom as Opened};
+use crate::explain::cause;
+use crate::explain::mechanism::Mechanism;
+use crate::explain::missing;
+use crate::explain::verdict::{Direction, Errno, Explanation, Finding, Symptom, Verdict};
+use crate::memory::Memory;
+
+/// Numbers verdicts, and keeps the late ones of resets sent for those who receive them.
+#[derive(Default)]
+pub(super) struct Concluded {
+    count: u64,
+    sent: VecDeque<(Time, Verdict)>,
+}
+
+impl Concluded {
+    pub(super) fn reply(&mut self, rst: &RstSent, memory: &Memory) -> Verdict {
+        let case = Case::new(Opened::Reply(rst), memory);
+        let (symptom, errno) = felt_by_peer(case.mechanism());
+        let (finding, also) = conclude(&case);
+        let service =
+            case.lost_translation().yes().map(|lost| lost.entry.entry.original.destination);
+        self.keep(Verdict {
+            id: 0,
+            time: rst.time,
+            netns: rst.netns,
+            namespace: memory_name(memory, rst.netns),
+            direction: Direction::Sent,
+            flow: rst.flow,
+            service,
+            symptom,
+            errno,
+            mechanism: case.mechanism(),
+            reason: rst.reason.clone(),
+            state: rst.socket.map(|socket| socket.substate.unwrap_or(socket.state)),
+            finding,
+            also,
+            owner: holder(rst, &case),
+            joined: None,
+        })
+    }
+
+    pub(super) fn abort(&mut self, rst: &ConnectionAborted, memory: &Memory) -> Verdict {
+        let case = Case::new(Opened::Abort(rst), memory);
+        let (finding, also) = conclude(&case);
+        self.keep(Verdict {
+            id: 0,
+            time: rst.time,
+            netns: rst.netns,
+            namespace: memory_name(memory, rst.netns),
+            direction: Direction::Sent,
+            flow: rst.flow,
+            service: None,
+            symptom: Symptom::Reset,
+            errno: Some(Errno::ECONNRESET),
+            mechanism: case.mechanism(),
+            reason: rst.reason.clone(),
+            state: Some(rst.socket.state),
+            finding,
+            also,
+            owner: closer(rst, case.mechanism()),
+            joined: None,
+        })
+    }
+
+    /// `None` when no reset was received at all: on kernels that show no packet the same call announces data after
+    /// shutdown, and is followed at once by a RST from this very flow (net/ipv4/tcp_input.c, `tcp_rcv_state_process`).
+    pub(super) fn received(&mut self, rst: &RstReceived, memory: &Memory) -> Option<Verdict> {
+        if rst.ttl.is_none() && memory.flows.replied_right_after(rst.netns, rst.flow, rst.time) {
+            return None;
+        }
+        let sender = memory.flows.sender_of(rst).and_then(|at| self.sender(at, rst.flow.local));
+        let (symptom, errno) = felt_here(rst.socket.state);
+        let verdict = Verdict {
+            id: 0,
+            time: rst.time,
+            netns: rst.netns,
+            namespace: memory_name(memory, rst.netns),
+            direction: Direction::Received,
+            flow: rst.flow,
+            service: sender
+                .filter(|sender| sender.flow.local != rst.flow.remote)
+                .map(|_| rst.flow.remote),
+            symptom,
+            errno,
+            mechanism: Mechanism::FromPeer,
+            reason: None,
+            state: Some(rst.socket.state),
+            finding: sender.map_or_else(unknown_sender, |sender| sender.finding.clone()),
+            also: sender.map_or_else(Vec::new, |sender| sender.also.clone()),
+            owner: rst.socket.inode.and_then(|inode| memory.owners.of(inode)).cloned(),
+            joined: sender.map(|sender| sender.id),
+        };
+        Some(self.number(verdict))
+    }
+
+    fn sender(&self, at: Time, receiver: Endpoint) -> Option<&Verdict> {
+        let mut sent = self.sent.iter().rev();
+        sent.find(|(time, verdict)| *time == at && verdict.flow.remote == receiver)
+            .map(|(_, verdict)| verdict)
+    }
+
+    fn keep(&mut self, verdict: Verdict) -> Verdict {
+        let verdict = self.number(verdict);
+        if self.sent.len() == KEPT {
+            self.sent.pop_front();
+        }
+        self.sent.push_back((verdict.time, verdict.clone()));
+        verdict
+    }
+
+    fn number(&mut self, verdict: Verdict) -> Verdict {
+        self.count += 1;
+        Verdict { id: self.count, ..verdict }
+    }
+}
+
+fn conclude(case: &Case<'_>) -> (Finding, Vec<Explanation>) {
+    let mut fitting = cause::infer_all(case).into_iter();
+    match fitting.next() {
+        Some(best) => (Finding::Explained(Box::new(best)), fitting.collect()),
+        None => (Finding::Unexplained { missing: missing(case) }, Vec::new()),
+    }
+}
+
+fn unknown_sender() -> Finding {
+    let sentence = "the sender: no reset like this was seen leaving this host (a remote host, a device between, or a REJECT rule here)";
+    Finding::Unexplained { missing: vec![sentence.into()] }
+}
+
+/// What the application at the other end gets of a reply.
+fn felt_by_peer(mechanism: Mechanism) -> (Symptom, Option<Errno>) {
+    match mechanism {
+        Mechanism::SynToNoSocket => (Symptom::Refused, Some(Errno::ECONNREFUSED)),
+        // The peer waits for a handshake that we never began, or has forgotten: it tries again, unharmed.
+        Mechanism::SynAckToNoSocket | Mechanism::BadAckToSyn => (Symptom::Reset, None),
+        _ => (Symptom::Reset, Some(Errno::ECONNRESET)),
+    }
+}
+
+/// What the application here gets (net/ipv4/tcp_input.c, `tcp_reset`).
+fn felt_here(state: TcpState) -> (Symptom, Option<Errno>) {
+    match state {
+        TcpState::SynSent => (Symptom::Refused, Some(Errno::ECONNREFUSED)),
+        TcpState::CloseWait => (Symptom::Reset, Some(Errno::EPIPE)),
+        TcpState::Close => (Symptom::Reset, None),
+        _ => (Symptom::Reset, Some(Errno::ECONNRESET)),
+    }
+}
+
+/// Who holds the listener a segment met. A reply has no other owner: it is the kernel's.
+fn holder(rst: &RstSent, case: &Case<'_>) -> Option<Owner> {
+    let socket = rst.socket.filter(|socket| socket.state == TcpState::Listen)?;
+    let by_inode = socket.inode.and_then(|inode| case.owner_of(inode));
+    by_inode.cloned().or_else(|| case.listener().yes()?.owner.clone())
+}
+
+/// Closing a socket is done by its owner; what a timer aborts is done by nobody.
+fn closer(rst: &ConnectionAborted, mechanism: Mechanism) -> Option<Owner> {
+    let by_owner =
+        matches!(mechanism, Mechanism::CloseWithUnreadData | Mechanism::CloseWithLingerZero);
+    by_owner.then(|| Owner { pid: rst.task.pid, command: rst.task.command.clone(), cgroup: None })
+}
+
+fn memory_name(memory: &Memory, netns: NetNs) -> Option<String> {
+    memory.namespaces.get(netns)?.name.clone()
+}
+
+/// Verdicts kept for the receiving end; a storm forgets faster than it matters.
+const KEPT: usize = 65_536;

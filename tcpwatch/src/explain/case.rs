@@ -1,0 +1,225 @@
+//! Everything known about one reset, as the causes may ask for it. A view: nothing here changes anything.
+
+use std::time::Duration;
+
+use super::mechanism::Mechanism;
+use super::translation::LostTranslation;
+use crate::event::{
+    AcceptQueue, ConnectionAborted, ConntrackDestroyed, Endpoint, Fact, Flow, NamespaceDescribed,
+    NetNs, Owner, RstSent, Time, Way,
+};
+use crate::memory::{Holder, KnownListener, Memory, Overflow, Seen};
+
+/// One reset this host sent, with the memory as it was when the case was closed.
+pub struct Case<'a> {
+    symptom: Symptom<'a>,
+    memory: &'a Memory,
+}
+
+/// The event that opened the case.
+#[derive(Clone, Copy)]
+pub enum Symptom<'a> {
+    Reply(&'a RstSent),
+    Abort(&'a ConnectionAborted),
+}
+
+impl<'a> Case<'a> {
+    pub fn new(symptom: Symptom<'a>, memory: &'a Memory) -> Self {
+        Self { symptom, memory }
+    }
+
+    pub fn mechanism(&self) -> Mechanism {
+        match self.symptom {
+            Symptom::Reply(rst) => {
+                Mechanism::of_reply(rst, self.overflow_of_packet().yes().is_some())
+            }
+            Symptom::Abort(rst) => Mechanism::of_abort(rst),
+        }
+    }
+
+    /// The reset, when it answered a segment.
+    pub fn reply(&self) -> Option<&'a RstSent> {
+        match self.symptom {
+            Symptom::Reply(rst) => Some(rst),
+            Symptom::Abort(_) => None,
+        }
+    }
+
+    pub fn time(&self) -> Time {
+        match self.symptom {
+            Symptom::Reply(rst) => rst.time,
+            Symptom::Abort(rst) => rst.time,
+        }
+    }
+
+    pub fn netns(&self) -> NetNs {
+        match self.symptom {
+            Symptom::Reply(rst) => rst.netns,
+            Symptom::Abort(rst) => rst.netns,
+        }
+    }
+
+    pub fn flow(&self) -> Flow {
+        match self.symptom {
+            Symptom::Reply(rst) => rst.flow,
+            Symptom::Abort(rst) => rst.flow,
+        }
+    }
+
+    /// The accept queue at the moment of the reset, when the segment met a listener.
+    pub fn queue(&self) -> Option<AcceptQueue> {
+        self.reply()?.socket?.accept_queue
+    }
+
+    /// The very packet that was answered found the accept queue full.
+    pub fn overflow_of_packet(&self) -> Seen<&'a Overflow> {
+        let found = self.reply().and_then(|rst| {
+            let overflow =
+                self.memory.overflows.of(rst.netns, rst.flow, rst.time.plus(SAME_PACKET))?;
+            let same =
+                overflow.packet == rst.packet && overflow.last.distance(rst.time) <= SAME_PACKET;
+            same.then_some(overflow)
+        });
+        Seen::or_absent(found, self.saw(Fact::AcceptQueueOverflowed, SAME_PACKET))
+    }
+
+    /// The handshake of this connection lost its last ACK to a full accept queue.
+    pub fn overflow_of_connection(&self) -> Seen<&'a Overflow> {
+        let overflow = self.memory.overflows.of(self.netns(), self.flow(), self.time());
+        let recent = overflow.filter(|overflow| self.time().since(overflow.last) <= HANDSHAKE);
+        Seen::or_absent(recent, self.saw(Fact::AcceptQueueOverflowed, HANDSHAKE))
+    }
+
+    /// The listener that a connection to the local endpoint reached at that time.
+    pub fn listener(&self) -> Seen<&'a KnownListener> {
+        let (here, time) = (self.flow().local, self.time());
+        let living =
+            self.on_port().iter().filter(|known| known.lives_at(time) && known.accepts(here));
+        // A listener bound to the address itself takes precedence over one bound to any.
+        let found =
+            living.max_by_key(|known| (known.listener.local.addr == here.addr, known.since));
+        Seen::or_absent(found, self.knows_listeners())
+    }
+
+    /// Listeners on the port that do not take connections to the local endpoint.
+    pub fn listeners_elsewhere(&self) -> impl Iterator<Item = &'a KnownListener> {
+        let (here, time) = (self.flow().local, self.time());
+        self.on_port().iter().filter(move |known| known.lives_at(time) && !known.accepts(here))
+    }
+
+    /// The listener that took connections to the local endpoint last, if it closed before the reset.
+    pub fn closed_listener(&self) -> Seen<&'a KnownListener> {
+        let (here, time) = (self.flow().local, self.time());
+        let closed = self.on_port().iter().filter(|known| known.accepts(here));
+        let before =
+            closed.filter(|known| known.closed.as_ref().is_some_and(|closed| closed.at <= time));
+        let latest = before.max_by_key(|known| known.closed.as_ref().map(|closed| closed.at));
+        Seen::or_absent(latest, self.knows_listeners())
+    }
+
+    /// This host itself aborted the connection before.
+    pub fn aborted_before(&self) -> Seen<&'a ConnectionAborted> {
+        let found = self.memory.flows.aborted_before(self.netns(), self.flow(), self.time());
+        Seen::or_absent(found, self.saw(Fact::ConnectionAborted, HANDSHAKE))
+    }
+
+    /// The connection lost its address translation before the segment came. Not seeing it is evidence only for
+    /// as long as this run has watched: an entry may have died before.
+    pub fn lost_translation(&self) -> Seen<LostTranslation<'a>> {
+        let found = self.reply().and_then(|_| LostTranslation::of(self));
+        Seen::or_absent(found, self.saw(Fact::ConntrackDestroyed, IDLE))
+    }
+
+    /// Conntrack entries of a client that died while alive, the latest first.
+    pub fn conntrack_deaths(
+        &self,
+        client: Endpoint,
+    ) -> impl Iterator<Item = &'a ConntrackDestroyed> + use<'a> {
+        self.memory.conntrack.of_client(client)
+    }
+
+    /// How much later than it happened a conntrack death may be stamped: netlink messages carry no time.
+    pub fn conntrack_lag(&self) -> Duration {
+        match self.memory.coverage.way(Fact::ConntrackDestroyed) {
+            Some(Way::Netlink) => NETLINK_LAG,
+            _ => Duration::ZERO,
+        }
+    }
+
+    /// The namespace of the reset.
+    pub fn namespace(&self) -> Option<&'a NamespaceDescribed> {
+        self.memory.namespaces.get(self.netns())
+    }
+
+    /// Who was seen to hold the local address, in the order they were met.
+    pub fn holders(&self) -> &'a [Holder] {
+        self.memory.namespaces.holders(self.flow().local.addr)
+    }
+
+    /// A sysctl of the reset's namespace.
+    pub fn sysctl(&self, name: &str) -> Option<&'a str> {
+        self.sysctl_of(self.netns(), name)
+    }
+
+    /// A sysctl of any namespace.
+    pub fn sysctl_of(&self, netns: NetNs, name: &str) -> Option<&'a str> {
+        self.memory.namespaces.sysctl(netns, name)
+    }
+
+    /// What a person would call a namespace.
+    pub fn name_of(&self, netns: NetNs) -> String {
+        self.memory
+            .namespaces
+            .get(netns)
+            .and_then(|n| n.name.clone())
+            .unwrap_or_else(|| netns.to_string())
+    }
+
+    /// Who holds a socket inode.
+    pub fn owner_of(&self, inode: u64) -> Option<&'a Owner> {
+        self.memory.owners.of(inode)
+    }
+
+    /// How long this run had watched when the reset was sent.
+    pub fn watched(&self) -> Duration {
+        self.time().since(self.memory.coverage.since())
+    }
+
+    /// Why a kind of fact cannot be seen at all, as a sentence.
+    pub fn blind_spot(&self, fact: Fact) -> Option<&'a str> {
+        self.memory.coverage.blind_spot(fact)
+    }
+
+    fn on_port(&self) -> &'a [KnownListener] {
+        self.memory.listeners.on_port(self.netns(), self.flow().local.port)
+    }
+
+    /// Every listener of the namespace is known: its list was complete, and no change was missed since.
+    fn knows_listeners(&self) -> bool {
+        let Some(namespace) = self.namespace().filter(|namespace| namespace.listeners_complete)
+        else {
+            return false;
+        };
+        let since = self.memory.namespaces.first_seen(namespace.netns).unwrap_or(namespace.time);
+        self.memory.coverage.sees(Fact::Listeners, since.min(self.time()))
+    }
+
+    /// A fact could have been seen during `look_back` before the reset, or since this run began.
+    fn saw(&self, fact: Fact, look_back: Duration) -> bool {
+        let began = self.memory.coverage.sighted_since(fact).unwrap_or(self.time());
+        let since = self.time().minus(look_back).max(began.min(self.time()));
+        self.memory.coverage.sees(fact, since)
+    }
+}
+
+/// Two hooks of the same packet; on the tracepoint tier the drop is reported after the reset.
+const SAME_PACKET: Duration = Duration::from_millis(10);
+
+/// How long after a dropped ACK the client's data may meet the listener: `tcp_synack_retries` 5 gives 63 s.
+const HANDSHAKE: Duration = Duration::from_mins(3);
+
+/// How long an idle connection may wait before its segment misses the entry.
+const IDLE: Duration = Duration::from_hours(24);
+
+/// A netlink message waits for the next drain of its socket.
+const NETLINK_LAG: Duration = Duration::from_millis(100);

@@ -1,0 +1,252 @@
+//! The accept queue was full when the handshake should have been completed.
+
+use std::fmt;
+
+use serde::Serialize;
+
+use super::Explains;
+use crate::event::{AcceptQueue, Endpoint, Owner, Time};
+use crate::explain::case::Case;
+use crate::explain::mechanism::Mechanism;
+use crate::explain::verdict::{Certainty, Evidence, Remedy};
+use crate::memory::Overflow;
+
+/// The application did not accept() fast enough; the kernel threw the last ACK of the handshake away.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct AcceptQueueOverflow {
+    pub listener: Endpoint,
+    pub owner: Option<Owner>,
+    /// At the drop.
+    pub queue: AcceptQueue,
+    pub limited_by: LimitedBy,
+    pub answer: Answer,
+    /// ACKs of this handshake that were dropped.
+    pub drops: u32,
+    /// Seconds before the reset.
+    pub first_drop_ago_s: f64,
+    pub last_drop_ago_s: f64,
+    #[serde(skip)]
+    last_drop: Time,
+}
+
+/// How the kernel told the client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Answer {
+    /// At once, since `tcp_abort_on_overflow` is 1.
+    AtOnce,
+    /// Not at all: the client thought itself connected, and its data met the listener later.
+    Late,
+}
+
+/// Which of the two knobs sets the limit: it is `min(backlog, somaxconn)` at listen() (net/socket.c, `__sys_listen`).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case", tag = "knob")]
+pub enum LimitedBy {
+    /// The application asked for less than `somaxconn` allows.
+    Backlog { somaxconn: u32 },
+    /// The application asked for at least as much.
+    Somaxconn { somaxconn: u32 },
+    /// `somaxconn` of that namespace is not known, or was changed after listen().
+    Unknown,
+}
+
+impl Explains for AcceptQueueOverflow {
+    const CODE: &'static str = "accept-queue-overflow";
+    const MEANING: &'static str = "the accept queue was full when the handshake completed";
+
+    /// The accept queue caused the reset when
+    /// 1. the segment met a listener, and
+    /// 2. the last ACK of this handshake found its queue full: either
+    ///    a. the answered packet is that very ACK, or
+    ///    b. that ACK was dropped earlier, and this segment still acknowledges nothing but the handshake: had the
+    ///    handshake succeeded later, the server would have sent bytes or the socket would exist.
+    fn infer(case: &Case<'_>) -> Option<(Certainty, Self)> {
+        match case.mechanism() {
+            Mechanism::HandshakeRefused => at_once(case),
+            Mechanism::AckToListener => late(case),
+            _ => None,
+        }
+    }
+
+    fn evidence(&self) -> Vec<Evidence> {
+        let held = Evidence::new("listener", format!("{}{}", self.listener, held_by(self.owner.as_ref())));
+        let queue = format!("accept queue {} FULL (it holds limit + 1); {}", self.queue, self.limited_by);
+        let drop = match self.answer {
+            Answer::AtOnce => Evidence::new("tcp", "the last ACK of the handshake was answered with a RST (tcp_abort_on_overflow = 1)"),
+            Answer::Late => Evidence::at("tcp", self.last_drop, format!("last ACK of the handshake dropped {}×, silently; the client took itself for connected", self.drops)),
+        };
+        vec![drop, Evidence::new("queue", queue), held]
+    }
+
+    fn remedy(&self) -> Remedy {
+        Remedy {
+            now: "take load off this instance (more replicas, less weight); see why it does not accept(): CPU limit, blocked event loop, too few workers".into(),
+            fix: self.fix(),
+            trade_off: "a longer queue hides a slow server: connections wait in it until the client gives up".into(),
+            do_not: "raise somaxconn alone (the limit is min(backlog, somaxconn)); set tcp_abort_on_overflow = 1; read TCPBacklogDrop, which counts something else".into(),
+        }
+    }
+}
+
+impl AcceptQueueOverflow {
+    fn fix(&self) -> String {
+        let limit = self.queue.limit;
+        match self.limited_by {
+            LimitedBy::Backlog { somaxconn } => format!(
+                "accept faster; then raise the application's listen() backlog (now {limit}, somaxconn of this namespace allows {somaxconn}) and restart the listener"
+            ),
+            LimitedBy::Somaxconn { somaxconn } => format!(
+                "accept faster; then raise net.core.somaxconn of this namespace (now {somaxconn}) and the application's backlog, and restart the listener"
+            ),
+            LimitedBy::Unknown => format!(
+                "accept faster; then raise the application's listen() backlog and net.core.somaxconn of its namespace (the limit now is {limit}), and restart the listener"
+            ),
+        }
+    }
+}
+
+impl fmt::Display for AcceptQueueOverflow {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let when = match self.answer {
+            Answer::AtOnce => "refused at once",
+            Answer::Late => "dropped, so the client's data met a listener without a connection",
+        };
+        write!(f, "the accept queue of {} was full ({}): the handshake's last ACK was {when}", self.listener, self.queue)
+    }
+}
+
+impl fmt::Display for LimitedBy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Backlog { somaxconn } => write!(f, "limited by the application's backlog (somaxconn {somaxconn})"),
+            Self::Somaxconn { somaxconn } => write!(f, "limited by net.core.somaxconn = {somaxconn} of this namespace"),
+            Self::Unknown => f.write_str("limited by backlog or somaxconn (not known which)"),
+        }
+    }
+}
+
+/// 2a. Without a hook for the drop, the queue at the moment of the reset says the same: the request path answers an
+/// ACK only when the listener could not take it, and a full queue is the first thing it tests.
+fn at_once(case: &Case<'_>) -> Option<(Certainty, AcceptQueueOverflow)> {
+    let overflow = case.overflow_of_packet().yes();
+    let queue = overflow.and_then(|overflow| overflow.queue).or(case.queue()).filter(|queue| queue.is_full())?;
+    let certainty = if overflow.is_some() { Certainty::Observed } else { Certainty::Inferred };
+    let now = Overflowed { first: case.time(), last: case.time(), drops: 1, queue };
+    Some((certainty, describe(case, Answer::AtOnce, &now)))
+}
+
+/// 2b.
+fn late(case: &Case<'_>) -> Option<(Certainty, AcceptQueueOverflow)> {
+    let overflow = case.overflow_of_connection().yes()?;
+    let unanswered = case.reply()?.segment.ack == overflow.ack;
+    let drops = Overflowed::of(overflow, case.queue())?;
+    unanswered.then(|| (Certainty::Observed, describe(case, Answer::Late, &drops)))
+}
+
+/// The drops one handshake suffered.
+struct Overflowed {
+    first: Time,
+    last: Time,
+    drops: u32,
+    queue: AcceptQueue,
+}
+
+impl Overflowed {
+    fn of(overflow: &Overflow, at_reset: Option<AcceptQueue>) -> Option<Self> {
+        let queue = overflow.queue.or(at_reset)?;
+        Some(Self { first: overflow.first, last: overflow.last, drops: overflow.drops, queue })
+    }
+}
+
+fn describe(case: &Case<'_>, answer: Answer, drops: &Overflowed) -> AcceptQueueOverflow {
+    let known = case.listener().yes();
+    AcceptQueueOverflow {
+        listener: known.map_or(case.flow().local, |known| known.listener.local),
+        owner: known.and_then(|known| known.owner.clone()),
+        queue: drops.queue,
+        limited_by: limited_by(case, drops.queue.limit),
+        answer,
+        drops: drops.drops,
+        first_drop_ago_s: case.time().since(drops.first).as_secs_f64(),
+        last_drop_ago_s: case.time().since(drops.last).as_secs_f64(),
+        last_drop: drops.last,
+    }
+}
+
+fn limited_by(case: &Case<'_>, limit: u32) -> LimitedBy {
+    let somaxconn = case.sysctl("net.core.somaxconn").and_then(|value| value.parse::<u32>().ok());
+    match somaxconn {
+        Some(somaxconn) if limit < somaxconn => LimitedBy::Backlog { somaxconn },
+        Some(somaxconn) if limit == somaxconn => LimitedBy::Somaxconn { somaxconn },
+        _ => LimitedBy::Unknown,
+    }
+}
+
+fn held_by(owner: Option<&Owner>) -> String {
+    owner.map_or_else(String::new, |owner| format!(" held by {owner}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::event::Fact;
+    use crate::explain::story::Story;
+
+    const SERVER: &str = "10.0.0.1:80";
+    const CLIENT: &str = "10.0.0.9:40000";
+
+    fn served() -> Story {
+        Story::new().finds("0.0.0.0:80")
+    }
+
+    #[test]
+    fn a_full_queue_that_answers_at_once_is_observed() {
+        let story = served().overflows(SERVER, CLIENT, 5).refuses_the_same_packet(SERVER, CLIENT, 5);
+        assert_eq!(
+            story.said(),
+            "accept-queue-overflow observed: the accept queue of 0.0.0.0:80 was full (5/4): \
+             the handshake's last ACK was refused at once"
+        );
+    }
+
+    #[test]
+    fn data_after_a_dropped_ack_is_the_late_form() {
+        let story = served().overflows(SERVER, CLIENT, 5).after(40_000).data_meets_listener(SERVER, CLIENT, 5);
+        assert_eq!(
+            story.said(),
+            "accept-queue-overflow observed: the accept queue of 0.0.0.0:80 was full (5/4): the handshake's \
+             last ACK was dropped, so the client's data met a listener without a connection"
+        );
+    }
+
+    #[test]
+    fn a_connection_that_got_further_is_not_blamed_on_its_overflow() {
+        let story = served().overflows(SERVER, CLIENT, 5).after(40_000).data_meets_listener(SERVER, CLIENT, 900);
+        assert_eq!(story.code(), "unexplained");
+    }
+
+    #[test]
+    fn the_overflow_of_another_client_is_no_evidence() {
+        let story = served().overflows(SERVER, "10.0.0.9:40001", 5).after(5).data_meets_listener(SERVER, CLIENT, 5);
+        assert_eq!(story.code(), "unexplained");
+    }
+
+    #[test]
+    fn an_overflow_of_the_same_addresses_elsewhere_is_no_evidence() {
+        let story = served().within(2).overflows(SERVER, CLIENT, 5).within(1).after(5);
+        assert_eq!(story.data_meets_listener(SERVER, CLIENT, 5).code(), "unexplained");
+    }
+
+    #[test]
+    fn an_overflow_of_long_ago_is_another_connection() {
+        let story = served().overflows(SERVER, CLIENT, 5).after(200_000).data_meets_listener(SERVER, CLIENT, 5);
+        assert_eq!(story.code(), "unexplained");
+    }
+
+    #[test]
+    fn who_cannot_see_overflows_says_so() {
+        let story = Story::blind_to(&[Fact::AcceptQueueOverflowed]).finds("0.0.0.0:80");
+        let said = story.data_meets_listener(SERVER, CLIENT, 5).said();
+        assert!(said.starts_with("unexplained: accept-queue overflows: not to be seen here"), "{said}");
+    }
+}

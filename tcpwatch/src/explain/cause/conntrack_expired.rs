@@ -1,0 +1,190 @@
+//! The connection's conntrack entry outlived its timeout, and the translation went with it.
+
+use std::fmt;
+use std::time::Duration;
+
+use serde::Serialize;
+
+use super::Explains;
+use crate::event::{ConntrackState, Death};
+use crate::explain::case::Case;
+use crate::explain::translation::{Course, LostTranslation, Translation};
+use crate::explain::verdict::{Certainty, Evidence, Remedy};
+
+/// An idle connection lost its address translation.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct ConntrackExpired {
+    #[serde(flatten)]
+    pub translation: Translation,
+    pub timeout: Timeout,
+    /// Seconds between the end of its time and its removal; absent where the source does not say.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub expired_before_removal_s: Option<f64>,
+}
+
+/// The timeout that applied, as the namespace has it now.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Timeout {
+    pub sysctl: String,
+    /// Seconds; `None` when the namespace's value is not known.
+    pub seconds: Option<u64>,
+}
+
+impl Explains for ConntrackExpired {
+    const CODE: &'static str = "conntrack-expired";
+    const MEANING: &'static str = "an idle connection's conntrack entry timed out, and its translation was lost";
+
+    /// The expiry caused the reset when
+    /// 1. the connection lost its translation (see [`LostTranslation::of`]), and
+    /// 2. its entry died because its time ran out.
+    fn infer(case: &Case<'_>) -> Option<(Certainty, Self)> {
+        let lost = case.lost_translation().yes()?;
+        let Death::Expired { before_removal } = lost.entry.death? else { return None };
+        let translation = lost.describe(case);
+        let cause = Self {
+            timeout: timeout(case, &lost),
+            expired_before_removal_s: before_removal.as_ref().map(Duration::as_secs_f64),
+            translation,
+        };
+        Some((cause.translation.certainty(), cause))
+    }
+
+    fn evidence(&self) -> Vec<Evidence> {
+        let mut lines = self.translation.evidence(&self.how());
+        lines.push(Evidence::new("sysctl", self.timeout.to_string()));
+        lines
+    }
+
+    fn remedy(&self) -> Remedy {
+        Remedy {
+            now: "the client must reconnect; nothing is broken on the server".into(),
+            fix: format!(
+                "application: turn TCP keepalive on (SO_KEEPALIVE, it is off by default) with an idle time well below {}",
+                self.timeout.in_words()
+            ),
+            trade_off: format!("raising {} only makes it rarer and fills the table", self.timeout.sysctl),
+            do_not: "lower the timeout to save memory; turn conntrack off for service traffic".into(),
+        }
+    }
+}
+
+impl ConntrackExpired {
+    fn how(&self) -> String {
+        match self.expired_before_removal_s {
+            Some(s) if s >= 0.001 => format!("entry expired {s:.3} s before it was removed,"),
+            _ => "entry expired,".into(),
+        }
+    }
+}
+
+impl fmt::Display for ConntrackExpired {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let t = &self.translation;
+        match t.course {
+            Course::ToStranger => write!(
+                f,
+                "the conntrack entry of {} -> {} timed out; the next segment was sent to {} instead of {}",
+                t.client, t.service, t.landed_on, t.backend_before
+            ),
+            Course::Untranslated => write!(
+                f,
+                "the conntrack entry of {} -> {} timed out; the answer of {} was no longer translated back",
+                t.client, t.service, t.backend_before
+            ),
+        }
+    }
+}
+
+impl Timeout {
+    fn in_words(&self) -> String {
+        self.seconds.map_or_else(|| self.sysctl.clone(), |seconds| format!("{seconds} s"))
+    }
+}
+
+impl fmt::Display for Timeout {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.seconds {
+            Some(seconds) => write!(f, "{} = {seconds} s in that namespace", self.sysctl),
+            None => write!(f, "{}: value not known", self.sysctl),
+        }
+    }
+}
+
+/// Which timeout ran (net/netfilter/nf_conntrack_proto_tcp.c, `tcp_timeouts`), and its value in the namespace that
+/// kept the entry.
+fn timeout(case: &Case<'_>, lost: &LostTranslation<'_>) -> Timeout {
+    let sysctl = match lost.entry.state {
+        Some(ConntrackState::CloseWait) => "net.netfilter.nf_conntrack_tcp_timeout_close_wait",
+        Some(ConntrackState::FinWait) => "net.netfilter.nf_conntrack_tcp_timeout_fin_wait",
+        _ => "net.netfilter.nf_conntrack_tcp_timeout_established",
+    };
+    let seconds = case.sysctl_of(lost.entry.netns, sysctl).and_then(|value| value.parse().ok());
+    Timeout { sysctl: sysctl.into(), seconds }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::explain::story::{Story, expired};
+
+    const CLIENT: &str = "10.0.0.9:40000";
+    const SERVICE: &str = "10.96.0.1:80";
+    const OLD: &str = "10.0.0.2:80";
+    const NEW: &str = "10.0.0.1:80";
+
+    fn idle() -> Story {
+        Story::new().finds("0.0.0.0:80").loses_entry(CLIENT, SERVICE, OLD, expired()).after(60_000)
+    }
+
+    #[test]
+    fn a_segment_that_goes_to_another_back_end_is_explained() {
+        let story = idle().data_meets_listener(NEW, CLIENT, 5).after(1).pickup_dies(CLIENT, SERVICE, NEW);
+        assert_eq!(
+            story.said(),
+            "conntrack-expired observed: the conntrack entry of 10.0.0.9:40000 -> 10.96.0.1:80 timed out; \
+             the next segment was sent to 10.0.0.1:80 instead of 10.0.0.2:80"
+        );
+    }
+
+    #[test]
+    fn without_the_entry_that_took_it_up_it_is_inferred() {
+        let said = idle().data_meets_listener(NEW, CLIENT, 5).said();
+        assert!(said.starts_with("conntrack-expired inferred"), "{said}");
+    }
+
+    #[test]
+    fn a_back_end_that_speaks_first_reaches_the_client_untranslated() {
+        let story = idle().data_meets_nobody(CLIENT, OLD);
+        assert_eq!(
+            story.said(),
+            "conntrack-expired observed: the conntrack entry of 10.0.0.9:40000 -> 10.96.0.1:80 timed out; \
+             the answer of 10.0.0.2:80 was no longer translated back"
+        );
+    }
+
+    #[test]
+    fn the_same_back_end_as_before_was_not_reached_by_mistake() {
+        assert_eq!(idle().data_meets_listener(OLD, CLIENT, 5).code(), "unexplained");
+    }
+
+    #[test]
+    fn an_untranslated_entry_has_no_translation_to_lose() {
+        let story = Story::new().finds("0.0.0.0:80").loses_entry(CLIENT, OLD, OLD, expired());
+        assert_eq!(story.data_meets_listener(NEW, CLIENT, 5).code(), "unexplained");
+    }
+
+    #[test]
+    fn the_entry_of_another_connection_is_no_evidence() {
+        assert_eq!(idle().data_meets_listener(NEW, "10.0.0.9:40001", 5).code(), "unexplained");
+    }
+
+    #[test]
+    fn an_entry_that_dies_afterwards_is_no_evidence() {
+        let story = Story::new().finds("0.0.0.0:80").data_meets_listener(NEW, CLIENT, 5).after(50);
+        assert_eq!(story.loses_entry(CLIENT, SERVICE, OLD, expired()).code(), "unexplained");
+    }
+
+    #[test]
+    fn a_new_connection_from_the_same_port_is_not_a_lost_one() {
+        assert_eq!(idle().syn_meets_nobody("10.0.0.1:81", CLIENT).code(), "no-listener");
+    }
+}

@@ -1,0 +1,114 @@
+//! Somebody removed the connection's conntrack entry, and the translation went with it.
+
+use std::fmt;
+
+use serde::Serialize;
+
+use super::Explains;
+use crate::event::{Death, Remover};
+use crate::explain::case::Case;
+use crate::explain::translation::{Course, Translation};
+use crate::explain::verdict::{Certainty, Evidence, Remedy};
+
+/// A living connection lost its address translation to a flush or a delete.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct ConntrackFlushed {
+    #[serde(flatten)]
+    pub translation: Translation,
+    /// `null` when the kernel did not say who.
+    pub remover: Option<Remover>,
+    /// Seconds the entry still had.
+    pub remaining_s: f64,
+}
+
+impl Explains for ConntrackFlushed {
+    const CODE: &'static str = "conntrack-flushed";
+    const MEANING: &'static str = "a living connection's conntrack entry was deleted, and its translation was lost";
+
+    /// The removal caused the reset when
+    /// 1. the connection lost its translation (see [`crate::explain::translation::LostTranslation::of`]),
+    /// 2. its entry was removed with time left, and
+    /// 3. not by the kernel for want of room: that takes unassured entries only
+    ///    (net/netfilter/nf_conntrack_core.c, `early_drop`), unless a remover is known by name.
+    fn infer(case: &Case<'_>) -> Option<(Certainty, Self)> {
+        let lost = case.lost_translation().yes()?;
+        let Death::Removed { remaining } = lost.entry.death? else { return None };
+        if !lost.entry.assured && lost.entry.remover.is_none() {
+            return None;
+        }
+        let translation = lost.describe(case);
+        let cause = Self { remover: lost.entry.remover.clone(), remaining_s: remaining.as_secs_f64(), translation };
+        Some((cause.translation.certainty(), cause))
+    }
+
+    fn evidence(&self) -> Vec<Evidence> {
+        self.translation.evidence(&format!("entry deleted by {} with {:.0} s left,", self.by(), self.remaining_s))
+    }
+
+    fn remedy(&self) -> Remedy {
+        Remedy {
+            now: "the client must reconnect; nothing is broken on the server".into(),
+            fix: format!("find why {} deletes entries of living connections; delete by exact tuple only", self.by()),
+            trade_off: "an entry that is never deleted keeps traffic going to a back end that has left".into(),
+            do_not: "run `conntrack -F` on a node that carries traffic".into(),
+        }
+    }
+}
+
+impl ConntrackFlushed {
+    fn by(&self) -> String {
+        self.remover.as_ref().map_or_else(|| "an unknown hand".into(), ToString::to_string)
+    }
+}
+
+impl fmt::Display for ConntrackFlushed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let t = &self.translation;
+        let by = self.by();
+        match t.course {
+            Course::ToStranger => write!(
+                f,
+                "{by} deleted the conntrack entry of {} -> {}; the next segment was sent to {} instead of {}",
+                t.client, t.service, t.landed_on, t.backend_before
+            ),
+            Course::Untranslated => write!(
+                f,
+                "{by} deleted the conntrack entry of {} -> {}; the answer of {} was no longer translated back",
+                t.client, t.service, t.backend_before
+            ),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::explain::story::{Story, expired, removed};
+
+    const CLIENT: &str = "10.0.0.9:40000";
+    const SERVICE: &str = "10.96.0.1:80";
+    const OLD: &str = "10.0.0.2:80";
+    const NEW: &str = "10.0.0.1:80";
+
+    #[test]
+    fn a_deleted_entry_is_a_flush() {
+        let story = Story::new().finds("0.0.0.0:80").loses_entry(CLIENT, SERVICE, OLD, removed(86_000)).after(5);
+        let story = story.data_meets_listener(NEW, CLIENT, 5).after(1).pickup_dies(CLIENT, SERVICE, NEW);
+        assert_eq!(
+            story.said(),
+            "conntrack-flushed observed: an unknown hand deleted the conntrack entry of \
+             10.0.0.9:40000 -> 10.96.0.1:80; the next segment was sent to 10.0.0.1:80 instead of 10.0.0.2:80"
+        );
+    }
+
+    #[test]
+    fn an_entry_whose_time_ran_out_was_not_flushed() {
+        let story = Story::new().finds("0.0.0.0:80").loses_entry(CLIENT, SERVICE, OLD, expired()).after(5);
+        assert_eq!(story.data_meets_listener(NEW, CLIENT, 5).code(), "conntrack-expired");
+    }
+
+    #[test]
+    fn the_entry_that_the_reset_itself_kills_is_not_the_one_that_was_flushed() {
+        let story = Story::new().finds("0.0.0.0:80").data_meets_listener(NEW, CLIENT, 5);
+        assert_eq!(story.after(1).pickup_dies(CLIENT, SERVICE, NEW).code(), "unexplained");
+    }
+}

@@ -1,0 +1,171 @@
+//! The port was open until shortly before.
+
+use std::fmt;
+
+use serde::Serialize;
+
+use super::Explains;
+use crate::event::{Endpoint, Exit, Owner, Time};
+use crate::explain::case::Case;
+use crate::explain::mechanism::Mechanism;
+use crate::explain::verdict::{Certainty, Evidence, Remedy};
+
+/// The listener that took these connections was closed.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct ListenerClosed {
+    pub dialled: Endpoint,
+    pub listener: Endpoint,
+    /// Who closed it; `null` when the hook could not say.
+    pub closed_by: Option<Owner>,
+    pub how: How,
+    /// Seconds before the reset.
+    pub closed_ago_s: f64,
+    #[serde(skip)]
+    closed_at: Time,
+}
+
+/// What ended the listener.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum How {
+    /// close() or shutdown() by a process that lived on.
+    Close,
+    /// The process ended by itself, with this status.
+    Exit(u8),
+    /// The process was killed by this signal.
+    Signal(u8),
+}
+
+impl Explains for ListenerClosed {
+    const CODE: &'static str = "listener-closed";
+    const MEANING: &'static str = "the listener on that port had closed shortly before";
+
+    /// The close caused the refusal when
+    /// 1. a SYN found no socket,
+    /// 2. a listener that took this address had been seen to close before, and
+    /// 3. none that takes it was open.
+    fn infer(case: &Case<'_>) -> Option<(Certainty, Self)> {
+        if case.mechanism() != Mechanism::SynToNoSocket || case.listener().yes().is_some() {
+            return None;
+        }
+        let known = case.closed_listener().yes()?;
+        let closed = known.closed.as_ref()?;
+        let cause = Self {
+            dialled: case.flow().local,
+            listener: known.listener.local,
+            closed_by: closed.by.clone(),
+            how: How::from(closed.exit),
+            closed_ago_s: case.time().since(closed.at).as_secs_f64(),
+            closed_at: closed.at,
+        };
+        Some((Certainty::Observed, cause))
+    }
+
+    fn evidence(&self) -> Vec<Evidence> {
+        vec![
+            Evidence::new("tcp", format!("SYN to {} found no socket", self.dialled)),
+            Evidence::at("listener", self.closed_at, format!("{} {}", self.listener, self.ended())),
+            Evidence::new("listener", "no other listener took its place in this namespace"),
+        ]
+    }
+
+    fn remedy(&self) -> Remedy {
+        Remedy {
+            now: "if it is a rollout: clients that retry will reach the other replicas; if not: start the process again".into(),
+            fix: "take the instance out of the load balancer first: fail readiness, preStop sleep longer than the propagation, then SIGTERM, drain, exit".into(),
+            trade_off: "every second of preStop sleep makes each rollout step a second longer".into(),
+            do_not: "only raise the grace period; hide it with client retries; use kill -9".into(),
+        }
+    }
+}
+
+impl ListenerClosed {
+    fn ended(&self) -> String {
+        let by = self.closed_by.as_ref().map_or_else(|| "its owner".into(), ToString::to_string);
+        match self.how {
+            How::Close => format!("closed by {by}, which lived on"),
+            How::Exit(status) => format!("closed as {by} exited with status {status}"),
+            How::Signal(signal) => format!("closed as {by} was killed by {}", signal_name(signal)),
+        }
+    }
+}
+
+impl fmt::Display for ListenerClosed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the listener on {} had been {} {} before", self.listener, self.ended(), ago(self.closed_ago_s))
+    }
+}
+
+impl From<Option<Exit>> for How {
+    fn from(exit: Option<Exit>) -> Self {
+        match exit {
+            None => Self::Close,
+            Some(Exit::Status(status)) => Self::Exit(status),
+            Some(Exit::Signal(signal)) => Self::Signal(signal),
+        }
+    }
+}
+
+fn ago(seconds: f64) -> String {
+    if seconds < 1.0 { format!("{:.1} ms", seconds * 1000.0) } else { format!("{seconds:.1} s") }
+}
+
+/// Names and numbers of the signals that end servers (include/uapi/asm-generic/signal.h).
+fn signal_name(number: u8) -> String {
+    let name = match number {
+        1 => "SIGHUP",
+        2 => "SIGINT",
+        3 => "SIGQUIT",
+        6 => "SIGABRT",
+        9 => "SIGKILL",
+        11 => "SIGSEGV",
+        15 => "SIGTERM",
+        _ => return format!("signal {number}"),
+    };
+    format!("{name} (signal {number})")
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::event::Exit;
+    use crate::explain::story::Story;
+
+    const CLIENT: &str = "10.0.0.9:40000";
+
+    fn after_the_end(exit: Option<Exit>) -> Story {
+        Story::new().opens("0.0.0.0:80").after(1000).closes("0.0.0.0:80", exit).after(120)
+    }
+
+    #[test]
+    fn a_closed_port_names_who_closed_it_and_how() {
+        let said = |exit| after_the_end(exit).syn_meets_nobody("10.0.0.1:80", CLIENT).said();
+        let begin = "listener-closed observed: the listener on 0.0.0.0:80 had been closed";
+        assert_eq!(said(None), format!("{begin} by nginx[77], which lived on 120.0 ms before"));
+        assert_eq!(
+            said(Some(Exit::Status(1))),
+            format!("{begin} as nginx[77] exited with status 1 120.0 ms before")
+        );
+        assert_eq!(
+            said(Some(Exit::Signal(9))),
+            format!("{begin} as nginx[77] was killed by SIGKILL (signal 9) 120.0 ms before")
+        );
+    }
+
+    #[test]
+    fn the_listener_of_another_namespace_is_no_evidence() {
+        let story = Story::new().within(2).opens("0.0.0.0:80").closes("0.0.0.0:80", None).within(1);
+        assert_eq!(story.syn_meets_nobody("10.0.0.1:80", CLIENT).code(), "no-listener");
+    }
+
+    #[test]
+    fn a_listener_for_another_address_did_not_serve_this_one() {
+        let story = Story::new().opens("127.0.0.1:80").closes("127.0.0.1:80", None);
+        assert_eq!(story.syn_meets_nobody("10.0.0.1:80", CLIENT).code(), "no-listener");
+    }
+
+    #[test]
+    fn an_open_listener_that_was_not_found_stays_unexplained() {
+        let story = Story::new().opens("0.0.0.0:80").closes("0.0.0.0:80", None).opens("0.0.0.0:80");
+        assert_eq!(story.after(1).syn_meets_nobody("10.0.0.1:80", CLIENT).code(), "unexplained");
+    }
+}

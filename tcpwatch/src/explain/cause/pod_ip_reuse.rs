@@ -1,0 +1,133 @@
+//! The address belonged to somebody else when the connection was made.
+
+use std::fmt;
+
+use serde::Serialize;
+
+use super::Explains;
+use crate::event::{Endpoint, NetNs, Time};
+use crate::explain::case::Case;
+use crate::explain::mechanism::Mechanism;
+use crate::explain::verdict::{Certainty, Evidence, Remedy};
+use crate::memory::{Holder, Seen};
+
+/// A new namespace got the address of one that had it before; old connections land in it.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct PodIpReuse {
+    pub address: Endpoint,
+    pub previous_netns: NetNs,
+    pub new_netns: NetNs,
+    /// Seconds before the reset at which the address was first seen in its new place (0 when only then).
+    pub moved_ago_s: f64,
+    #[serde(skip)]
+    moved_at: Time,
+}
+
+impl Explains for PodIpReuse {
+    const CODE: &'static str = "pod-ip-reuse";
+    const MEANING: &'static str = "the address moved to another namespace under a living connection";
+
+    /// The reuse of the address caused the reset when
+    /// 1. a segment without connection arrived, carrying data or the end of a conversation (a lone ACK may be a scan),
+    /// 2. the address had come to this namespace while we watched,
+    /// 3. another namespace was seen to hold it before, and to hold it no more, and
+    /// 4. the connection did not lose its translation, nor its handshake to a full queue, as far as we could see.
+    fn infer(case: &Case<'_>) -> Option<(Certainty, Self)> {
+        let segment = case.reply()?.segment;
+        let stray = matches!(case.mechanism(), Mechanism::AckToListener | Mechanism::SegmentToNoSocket);
+        if !stray || (segment.payload == 0 && !segment.flags.fin()) {
+            return None;
+        }
+        let (previous, new) = succession(case)?;
+        let rivals_absent = case.lost_translation().is_no() && matches!(case.overflow_of_connection(), Seen::No);
+        rivals_absent.then(|| (Certainty::Inferred, describe(case, previous, new)))
+    }
+
+    fn evidence(&self) -> Vec<Evidence> {
+        vec![
+            Evidence::new("tcp", format!("data of an existing connection reached {}, which knows no such connection", self.address)),
+            Evidence::at("namespace", self.moved_at, format!("{} seen with the address for the first time", self.new_netns)),
+            Evidence::new("namespace", format!("{} had it before and has it no more", self.previous_netns)),
+            Evidence::new("conntrack", "no entry of this connection was seen to die"),
+        ]
+    }
+
+    fn remedy(&self) -> Remedy {
+        Remedy {
+            now: "the client must reconnect; it still talks to an instance that is gone".into(),
+            fix: "close connections when the old instance stops (SIGTERM: drain, close); let addresses rest before they are given out again".into(),
+            trade_off: "a rest for addresses needs a larger address pool".into(),
+            do_not: "blame the new instance: it never knew the connection".into(),
+        }
+    }
+}
+
+impl fmt::Display for PodIpReuse {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{} moved from {} to {} under a living connection",
+            self.address.addr, self.previous_netns, self.new_netns
+        )
+    }
+}
+
+/// Conditions 2 and 3.
+fn succession<'a>(case: &Case<'a>) -> Option<(&'a Holder, &'a Holder)> {
+    let holders = case.holders();
+    let new = holders.iter().rfind(|holder| holder.netns == case.netns() && holder.until.is_none())?;
+    let mut others = holders.iter().filter(|holder| holder.netns != case.netns() && holder.since < new.since);
+    let previous = others.rfind(|holder| holder.until.is_some())?;
+    new.newcomer.then_some((previous, new))
+}
+
+fn describe(case: &Case<'_>, previous: &Holder, new: &Holder) -> PodIpReuse {
+    PodIpReuse {
+        address: case.flow().local,
+        previous_netns: previous.netns,
+        new_netns: new.netns,
+        moved_ago_s: case.time().since(new.since).as_secs_f64(),
+        moved_at: new.since.min(case.time()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::event::Fact;
+    use crate::explain::story::Story;
+
+    const POD: &str = "10.0.0.1:80";
+    const CLIENT: &str = "10.0.0.9:40000";
+
+    /// The address of namespace 1 moves to namespace 2, which listens too.
+    fn moved() -> Story {
+        Story::new().after(1000).vanishes(1).after(10).namespace(2, &["10.0.0.1"], true).within(2)
+    }
+
+    #[test]
+    fn data_for_the_former_holder_is_explained() {
+        let said = moved().opens("0.0.0.0:80").after(500).data_meets_listener(POD, CLIENT, 9).said();
+        assert_eq!(
+            said,
+            "pod-ip-reuse inferred: 10.0.0.1 moved from net:[1] to net:[2] under a living connection"
+        );
+    }
+
+    #[test]
+    fn a_lone_ack_may_be_a_scan() {
+        assert_eq!(moved().opens("0.0.0.0:80").after(500).lone_ack_meets_listener(POD, CLIENT).code(), "unexplained");
+    }
+
+    #[test]
+    fn two_namespaces_that_both_hold_the_address_are_unrelated() {
+        let story = Story::new().after(1000).namespace(2, &["10.0.0.1"], true).within(2).finds("0.0.0.0:80");
+        assert_eq!(story.after(500).data_meets_listener(POD, CLIENT, 9).code(), "unexplained");
+    }
+
+    #[test]
+    fn who_cannot_see_conntrack_cannot_exclude_it() {
+        let story = Story::blind_to(&[Fact::ConntrackDestroyed]).after(1000).vanishes(1);
+        let story = story.after(10).namespace(2, &["10.0.0.1"], true).within(2).opens("0.0.0.0:80");
+        assert_eq!(story.after(500).data_meets_listener(POD, CLIENT, 9).code(), "unexplained");
+    }
+}

@@ -1,0 +1,167 @@
+//! The server was restarted under a living connection; its successor knows nothing of it.
+
+use std::fmt;
+
+use serde::Serialize;
+
+use super::Explains;
+use crate::event::{Endpoint, Owner, Time};
+use crate::explain::case::Case;
+use crate::explain::mechanism::Mechanism;
+use crate::explain::verdict::{Certainty, Evidence, Remedy};
+use crate::memory::{KnownListener, Seen};
+
+/// A connection of the old process speaks to the new one.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct ServerRestarted {
+    pub listener: Endpoint,
+    pub owner: Option<Owner>,
+    /// Seconds before the reset.
+    pub old_closed_ago_s: f64,
+    pub new_opened_ago_s: f64,
+    /// This host was seen to abort this very connection before.
+    pub abort_seen: bool,
+    #[serde(skip)]
+    old_closed: Time,
+    #[serde(skip)]
+    new_opened: Time,
+}
+
+impl Explains for ServerRestarted {
+    const CODE: &'static str = "server-restarted";
+    const MEANING: &'static str = "the listener is younger than the connection: the server was restarted";
+
+    /// The restart caused the reset when
+    /// 1. a segment without connection reached a listener,
+    /// 2. the listener was opened while we watched, after another one on the same address had closed, and
+    /// 3. the connection is older: either
+    ///    a. this host was seen to abort this very connection, or
+    ///    b. the segment carries data or an end (a lone ACK may be a scan), and the connection lost neither its
+    ///    translation nor its handshake to a full queue, nor has the address moved, as far as we could see.
+    fn infer(case: &Case<'_>) -> Option<(Certainty, Self)> {
+        if case.mechanism() != Mechanism::AckToListener {
+            return None;
+        }
+        let new = case.listener().yes().filter(|known| !known.found)?;
+        let old = case.closed_listener().yes()?;
+        let old_closed = old.closed.as_ref()?.at;
+        if old_closed > new.since {
+            return None;
+        }
+        let certainty = certainty(case)?;
+        Some((certainty, describe(case, new, old_closed, certainty)))
+    }
+
+    fn evidence(&self) -> Vec<Evidence> {
+        let mut lines = vec![
+            Evidence::new("tcp", format!("a segment of an older connection reached the listener {}", self.listener)),
+            Evidence::at("listener", self.old_closed, "the listener before it closed"),
+            Evidence::at("listener", self.new_opened, format!("this one opened{}", opened_by(self.owner.as_ref()))),
+        ];
+        if self.abort_seen {
+            lines.push(Evidence::new("tcp", "this host had aborted the connection before; that reset did not reach the client"));
+        }
+        lines
+    }
+
+    fn remedy(&self) -> Remedy {
+        Remedy {
+            now: "the client must reconnect".into(),
+            fix: "on stop: close the listener, drain and close connections, then exit; on the client: keepalive, and a retry on a new connection".into(),
+            trade_off: "draining makes each restart as long as the longest request".into(),
+            do_not: "kill -9 a server with open connections".into(),
+        }
+    }
+}
+
+impl fmt::Display for ServerRestarted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "the server on {} was restarted {:.1} s before; the connection belonged to its predecessor",
+            self.listener, self.new_opened_ago_s
+        )
+    }
+}
+
+/// Condition 3.
+fn certainty(case: &Case<'_>) -> Option<Certainty> {
+    if case.aborted_before().yes().is_some() {
+        return Some(Certainty::Observed);
+    }
+    let segment = case.reply()?.segment;
+    let speaks = segment.payload > 0 || segment.flags.fin();
+    let rivals_absent = case.lost_translation().is_no() && matches!(case.overflow_of_connection(), Seen::No);
+    let settled = case.holders().iter().all(|holder| holder.until.is_none());
+    (speaks && rivals_absent && settled).then_some(Certainty::Inferred)
+}
+
+fn describe(case: &Case<'_>, new: &KnownListener, old_closed: Time, certainty: Certainty) -> ServerRestarted {
+    ServerRestarted {
+        listener: new.listener.local,
+        owner: new.owner.clone(),
+        old_closed_ago_s: case.time().since(old_closed).as_secs_f64(),
+        new_opened_ago_s: case.time().since(new.since).as_secs_f64(),
+        abort_seen: certainty == Certainty::Observed,
+        old_closed,
+        new_opened: new.since,
+    }
+}
+
+fn opened_by(owner: Option<&Owner>) -> String {
+    owner.map_or_else(String::new, |owner| format!(" by {owner}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::event::Exit;
+    use crate::explain::story::Story;
+
+    const SERVER: &str = "10.0.0.1:80";
+    const CLIENT: &str = "10.0.0.9:40000";
+
+    fn restarted() -> Story {
+        let story = Story::new().finds("0.0.0.0:80").after(1000);
+        story.closes("0.0.0.0:80", Some(Exit::Signal(9))).after(2000).opens("0.0.0.0:80").after(500)
+    }
+
+    #[test]
+    fn data_of_an_older_connection_is_inferred() {
+        assert_eq!(
+            restarted().data_meets_listener(SERVER, CLIENT, 9).said(),
+            "server-restarted inferred: the server on 0.0.0.0:80 was restarted 0.5 s before; \
+             the connection belonged to its predecessor"
+        );
+    }
+
+    #[test]
+    fn a_connection_this_host_aborted_itself_is_observed() {
+        let story = Story::new().finds("0.0.0.0:80").after(1000).aborts(SERVER, CLIENT);
+        let story = story.closes("0.0.0.0:80", None).after(2000).opens("0.0.0.0:80").after(500);
+        let said = story.lone_ack_meets_listener(SERVER, CLIENT).said();
+        assert!(said.starts_with("server-restarted observed"), "{said}");
+    }
+
+    #[test]
+    fn a_lone_ack_may_be_a_scan() {
+        assert_eq!(restarted().lone_ack_meets_listener(SERVER, CLIENT).code(), "unexplained");
+    }
+
+    #[test]
+    fn a_listener_that_was_always_there_was_not_restarted() {
+        let story = Story::new().finds("0.0.0.0:80").after(1000);
+        assert_eq!(story.data_meets_listener(SERVER, CLIENT, 9).code(), "unexplained");
+    }
+
+    #[test]
+    fn a_listener_that_opened_without_a_predecessor_was_not_restarted() {
+        let story = Story::new().opens("0.0.0.0:80").after(1000);
+        assert_eq!(story.data_meets_listener(SERVER, CLIENT, 9).code(), "unexplained");
+    }
+
+    #[test]
+    fn a_dropped_handshake_explains_better() {
+        let story = restarted().overflows(SERVER, CLIENT, 9).after(1000);
+        assert_eq!(story.data_meets_listener(SERVER, CLIENT, 9).code(), "accept-queue-overflow");
+    }
+}

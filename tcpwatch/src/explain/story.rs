@@ -1,0 +1,352 @@
+//! Stories for tests: what happened, in order, and what the engine makes of it.
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use super::verdict::{Amendment, Conclusion, Finding, Verdict};
+use crate::engine::Engine;
+use crate::event::*;
+
+/// A watched host, told event by event. Everything is covered and namespace 1 is known, unless said otherwise.
+pub(crate) struct Story {
+    now: Time,
+    netns: NetNs,
+    packets: u64,
+    events: Vec<Event>,
+}
+
+impl Story {
+    pub(crate) fn new() -> Self {
+        let mut story =
+            Self { now: Time(1_000_000_000), netns: NetNs(1), packets: 0, events: Vec::new() };
+        story.host();
+        story.covered_but(&[]).namespace(1, &["10.0.0.1", "fd00::1"], false)
+    }
+
+    /// A run that cannot see some facts.
+    pub(crate) fn blind_to(facts: &[Fact]) -> Self {
+        Self::new().covered_but(facts)
+    }
+
+    pub(crate) fn after(mut self, ms: u64) -> Self {
+        self.now = self.now.plus(Duration::from_millis(ms));
+        self
+    }
+
+    /// What follows happens in this namespace.
+    pub(crate) fn within(mut self, netns: u32) -> Self {
+        self.netns = NetNs(netns);
+        self
+    }
+
+    pub(crate) fn namespace(self, netns: u32, addresses: &[&str], appeared: bool) -> Self {
+        let addresses: Vec<IpAddr> = addresses.iter().map(|addr| addr.parse().unwrap()).collect();
+        let sysctls = BTreeMap::from([
+            ("net.core.somaxconn".into(), "4096".into()),
+            ("net.netfilter.nf_conntrack_tcp_timeout_established".into(), "86400".into()),
+        ]);
+        let described = NamespaceDescribed {
+            time: self.now,
+            netns: NetNs(netns),
+            name: Some(format!("ns{netns}")),
+            pid: None,
+            command: None,
+            appeared,
+            listeners_complete: true,
+            addresses,
+            sysctls,
+        };
+        self.tell(Event::NamespaceDescribed(described))
+    }
+
+    pub(crate) fn vanishes(self, netns: u32) -> Self {
+        let vanished = NamespaceVanished { time: self.now, netns: NetNs(netns) };
+        self.tell(Event::NamespaceVanished(vanished))
+    }
+
+    pub(crate) fn finds(self, local: &str) -> Self {
+        let change = self.change(local, None);
+        self.tell(Event::ListenerFound(change))
+    }
+
+    pub(crate) fn opens(self, local: &str) -> Self {
+        let change = self.change(local, None);
+        self.tell(Event::ListenerOpened(change))
+    }
+
+    pub(crate) fn closes(self, local: &str, exit: Option<Exit>) -> Self {
+        let change = self.change(local, exit);
+        self.tell(Event::ListenerClosed(change))
+    }
+
+    /// The last ACK of `remote`'s handshake with `local`, acknowledging `ack`, finds a full queue of 4.
+    pub(crate) fn overflows(mut self, local: &str, remote: &str, ack: u32) -> Self {
+        let overflowed = AcceptQueueOverflowed {
+            time: self.now,
+            netns: self.netns,
+            flow: flow(local, remote),
+            listener: Some(self.listening(5)),
+            segment: segment(TcpFlags::ACK, ack, 0),
+            packet: self.packet(),
+        };
+        self.tell(Event::AcceptQueueOverflowed(overflowed))
+    }
+
+    /// The same packet as the last overflow is answered with a RST.
+    pub(crate) fn refuses_the_same_packet(self, local: &str, remote: &str, ack: u32) -> Self {
+        let mut rst = self.reply(local, remote, segment(TcpFlags::ACK, ack, 0));
+        rst.socket = Some(self.listening(5));
+        rst.packet = PacketId(self.packets);
+        self.tell(Event::RstSent(rst))
+    }
+
+    /// A segment with data, acknowledging `ack`, meets a listener and is refused.
+    pub(crate) fn data_meets_listener(self, local: &str, remote: &str, ack: u32) -> Self {
+        self.segment_meets_listener(local, remote, segment(TcpFlags::ACK, ack, 4))
+    }
+
+    /// An ACK without data meets a listener and is refused.
+    pub(crate) fn lone_ack_meets_listener(self, local: &str, remote: &str) -> Self {
+        self.segment_meets_listener(local, remote, segment(TcpFlags::ACK, 1000, 0))
+    }
+
+    pub(crate) fn data_meets_nobody(self, local: &str, remote: &str) -> Self {
+        let rst = self.reply(local, remote, segment(TcpFlags::ACK, 1000, 4));
+        self.tell(Event::RstSent(rst))
+    }
+
+    pub(crate) fn syn_meets_nobody(self, local: &str, remote: &str) -> Self {
+        let rst = self.reply(local, remote, segment(TcpFlags::SYN, 0, 0));
+        self.tell(Event::RstSent(rst))
+    }
+
+    /// A socket of this namespace accepts a RST.
+    pub(crate) fn receives(self, local: &str, remote: &str, seq: u32, state: TcpState) -> Self {
+        let socket = Socket { state, accept_queue: None, ..self.listening(0) };
+        let (time, netns) = (self.now, self.netns);
+        let rst =
+            RstReceived { time, netns, flow: flow(local, remote), socket, seq, ttl: Some(64) };
+        self.tell(Event::RstReceived(rst))
+    }
+
+    /// This host aborts a connection by closing it with linger zero.
+    pub(crate) fn aborts(self, local: &str, remote: &str) -> Self {
+        let socket = Socket {
+            state: TcpState::Close,
+            linger_zero: true,
+            accept_queue: None,
+            ..self.listening(0)
+        };
+        let rst = ConnectionAborted {
+            time: self.now,
+            netns: self.netns,
+            flow: flow(local, remote),
+            socket,
+            seq: 7,
+            unread: 0,
+            reason: None,
+            user_timeout: 0,
+            probes: 0,
+            task: Task { pid: 77, command: "nginx".into(), uid: 0, exit: None },
+        };
+        self.tell(Event::ConnectionAborted(rst))
+    }
+
+    /// A translated conversation loses its entry: client -> service, carried by back end.
+    pub(crate) fn loses_entry(
+        self,
+        client: &str,
+        service: &str,
+        backend: &str,
+        death: Death,
+    ) -> Self {
+        self.entry_dies(client, service, backend, death, true)
+    }
+
+    /// The entry that took a segment up in mid-stream dies of the reset.
+    pub(crate) fn pickup_dies(self, client: &str, service: &str, backend: &str) -> Self {
+        self.entry_dies(client, service, backend, removed(300), false)
+    }
+
+    pub(crate) fn loses_events(self, fact: Fact, since_ms: u64) -> Self {
+        let since = self.now.minus(Duration::from_millis(since_ms));
+        let lost = EventsLost { since, until: self.now, fact, count: 1, stage: LossStage::Ring };
+        self.tell(Event::EventsLost(lost))
+    }
+
+    pub(crate) fn events(self) -> Vec<Event> {
+        self.events
+    }
+
+    pub(crate) fn conclusions(self) -> Vec<Conclusion> {
+        let mut engine = Engine::new();
+        let mut told: Vec<_> = self.events.iter().flat_map(|event| engine.observe(event)).collect();
+        told.extend(engine.finish());
+        told
+    }
+
+    pub(crate) fn verdicts(self) -> Vec<Verdict> {
+        let verdict = |conclusion| match conclusion {
+            Conclusion::Verdict(verdict) => Some(*verdict),
+            Conclusion::Amendment(_) => None,
+        };
+        self.conclusions().into_iter().filter_map(verdict).collect()
+    }
+
+    pub(crate) fn amendments(self) -> Vec<Amendment> {
+        let amendment = |conclusion| match conclusion {
+            Conclusion::Verdict(_) => None,
+            Conclusion::Amendment(amendment) => Some(*amendment),
+        };
+        self.conclusions().into_iter().filter_map(amendment).collect()
+    }
+
+    /// What the last verdict says: `code certainty: sentence`, or `unexplained: what is missing`.
+    pub(crate) fn said(self) -> String {
+        match self.verdicts().pop().expect("a story with a reset").finding {
+            Finding::Explained(best) => {
+                format!("{} {}: {}", best.cause.code(), best.certainty, best.cause)
+            }
+            Finding::Unexplained { missing } => format!("unexplained: {}", missing.join("; ")),
+        }
+    }
+
+    /// Only the code, or `unexplained`.
+    pub(crate) fn code(self) -> &'static str {
+        match self.verdicts().pop().expect("a story with a reset").finding {
+            Finding::Explained(best) => best.cause.code(),
+            Finding::Unexplained { .. } => "unexplained",
+        }
+    }
+
+    fn tell(mut self, event: Event) -> Self {
+        self.events.push(event);
+        self
+    }
+
+    fn host(&mut self) {
+        self.events.push(Event::HostDescribed(HostDescribed {
+            time: self.now,
+            wall: 1_700_000_000_000_000_000,
+            hostname: "node".into(),
+            boot_id: String::new(),
+            kernel: String::new(),
+            version: String::new(),
+        }));
+    }
+
+    fn covered_but(self, blind: &[Fact]) -> Self {
+        let hook = |fact: &Fact| HookCoverage {
+            fact: *fact,
+            hook: format!("{fact:?}"),
+            way: (!blind.contains(fact)).then_some(Way::Fentry),
+            failed: Vec::new(),
+            blind: if blind.contains(fact) { "not to be seen here".into() } else { String::new() },
+        };
+        let hooks = Fact::ALL.iter().map(hook).collect();
+        let time = self.now;
+        self.tell(Event::CoverageDeclared(CoverageDeclared { time, hooks }))
+    }
+
+    fn change(&self, local: &str, exit: Option<Exit>) -> ListenerChange {
+        let listener = Listener {
+            local: endpoint(local),
+            v6only: false,
+            accept_queue: AcceptQueue { len: 0, limit: 4 },
+            socket: None,
+            inode: None,
+            cgroup: None,
+        };
+        let owner = Some(Owner { pid: 77, command: "nginx".into(), cgroup: None });
+        ListenerChange { time: self.now, netns: self.netns, listener, owner, exit }
+    }
+
+    fn packet(&mut self) -> PacketId {
+        self.packets += 1;
+        PacketId(self.packets)
+    }
+
+    fn listening(&self, len: u32) -> Socket {
+        Socket {
+            id: SocketId(1),
+            kind: SocketKind::Full,
+            state: TcpState::Listen,
+            substate: None,
+            owned: true,
+            dead: false,
+            keepalive: false,
+            linger_zero: false,
+            inode: None,
+            cgroup: None,
+            accept_queue: Some(AcceptQueue { len, limit: 4 }),
+            syn_queue_len: None,
+        }
+    }
+
+    fn reply(&self, local: &str, remote: &str, segment: Segment) -> RstSent {
+        RstSent {
+            time: self.now,
+            netns: self.netns,
+            flow: flow(local, remote),
+            socket: None,
+            segment,
+            packet: PacketId(9_999),
+            reason: None,
+            tracking: Tracking::None,
+        }
+    }
+
+    fn segment_meets_listener(self, local: &str, remote: &str, segment: Segment) -> Self {
+        let mut rst = self.reply(local, remote, segment);
+        rst.socket = Some(self.listening(0));
+        self.tell(Event::RstSent(rst))
+    }
+
+    fn entry_dies(
+        self,
+        client: &str,
+        service: &str,
+        backend: &str,
+        death: Death,
+        replied: bool,
+    ) -> Self {
+        let (client, service, backend) = (endpoint(client), endpoint(service), endpoint(backend));
+        let entry = ConntrackEntry {
+            original: Tuple { source: client, destination: service },
+            reply: Tuple { source: backend, destination: client },
+        };
+        let destroyed = ConntrackDestroyed {
+            time: self.now,
+            netns: NetNs(9),
+            entry,
+            state: Some(ConntrackState::Established),
+            seen_reply: replied,
+            assured: replied,
+            death: Some(death),
+            remover: None,
+        };
+        self.tell(Event::ConntrackDestroyed(destroyed))
+    }
+}
+
+pub(crate) fn removed(seconds: u64) -> Death {
+    Death::Removed { remaining: Duration::from_secs(seconds) }
+}
+
+pub(crate) fn expired() -> Death {
+    Death::Expired { before_removal: Some(Duration::from_secs(30)) }
+}
+
+pub(crate) fn endpoint(text: &str) -> Endpoint {
+    let parsed: SocketAddr = text.parse().unwrap();
+    Endpoint::new(parsed.ip(), parsed.port())
+}
+
+fn flow(local: &str, remote: &str) -> Flow {
+    Flow { local: endpoint(local), remote: endpoint(remote) }
+}
+
+fn segment(flags: u8, ack: u32, payload: u32) -> Segment {
+    Segment { seq: 1, ack, payload, flags: TcpFlags(flags), ttl: 64 }
+}

@@ -1,0 +1,199 @@
+//! Did this connection lose its address translation in mid-flight?
+//!
+//! A conntrack entry that dies under a living connection takes the translation with it. What comes next shows
+//! which way the next segment went:
+//! * the client spoke: the segment is taken up as new and translated anew, to another back end, whose listener
+//!   knows nothing of it; or, with no rule left, it reaches the service address itself;
+//! * the server spoke: its segment reaches the client with the back end's own address, for which the client has
+//!   no socket.
+
+use serde::Serialize;
+
+use super::case::Case;
+use super::verdict::{Certainty, Evidence};
+use crate::event::{ConntrackDestroyed, ConntrackState, Endpoint, Flow, TcpState, Time};
+
+/// A translation that was lost, and where it led the next segment.
+#[derive(Clone, Copy)]
+pub struct LostTranslation<'a> {
+    /// The entry that carried the conversation.
+    pub entry: &'a ConntrackDestroyed,
+    /// The entry that took the segment up instead; killed by the reset, so it is seen to die as well.
+    pub pickup: Option<&'a ConntrackDestroyed>,
+    pub course: Course,
+}
+
+/// Which way the segment went astray.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Course {
+    /// From the client to a back end that does not know it.
+    ToStranger,
+    /// From the back end to the client, untranslated.
+    Untranslated,
+}
+
+impl<'a> LostTranslation<'a> {
+    /// A translation was lost when:
+    /// 1. an entry that had seen both directions died before the segment came,
+    /// 2. it translated the destination, and
+    /// 3. the segment was no SYN and went astray: to another back end than before (or to the service address
+    ///    itself), or from the old back end straight to the client.
+    pub(super) fn of(case: &Case<'a>) -> Option<Self> {
+        let rst = case.reply().filter(|rst| !rst.segment.flags.syn())?;
+        let stranger =
+            Some(rst.flow.remote).filter(|_| !met_other_socket(rst.socket.map(|s| s.state)));
+        let forward = stranger.and_then(|client| {
+            let entry =
+                died_before(case, client).find(|death| went_to_stranger(death, rst.flow))?;
+            Some(Self {
+                entry,
+                pickup: pickup(case, entry, rst.flow.local),
+                course: Course::ToStranger,
+            })
+        });
+        forward.or_else(|| {
+            let unknown = rst.socket.is_none();
+            let entry = died_before(case, rst.flow.local)
+                .find(|death| unknown && came_untranslated(death, rst.flow))?;
+            Some(Self { entry, pickup: None, course: Course::Untranslated })
+        })
+    }
+}
+
+/// The same as evidence: what the operator needs of it, without borrowing.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Translation {
+    pub client: Endpoint,
+    /// The address the client uses.
+    pub service: Endpoint,
+    /// The back end the connection belongs to.
+    pub backend_before: Endpoint,
+    /// Where the segment went, or came from untranslated.
+    pub landed_on: Endpoint,
+    pub course: Course,
+    /// Both directions of the entry, as `conntrack -L` prints them.
+    pub original: String,
+    pub reply: String,
+    /// State of the entry when it died, if the source says.
+    pub state: Option<ConntrackState>,
+    /// The namespace that kept the entry.
+    pub conntrack_netns: String,
+    /// Seconds before the reset at which the entry was removed.
+    pub removed_ago_s: f64,
+    /// The entry that took the segment up was seen as well.
+    pub pickup_seen: bool,
+    #[serde(skip)]
+    removed_at: Time,
+}
+
+impl Translation {
+    /// How well the loss explains the reset: a back end that talks to the client untranslated, or a take-up to the
+    /// very socket that refused, leaves nothing to guess.
+    pub fn certainty(&self) -> Certainty {
+        if self.pickup_seen || self.course == Course::Untranslated {
+            Certainty::Observed
+        } else {
+            Certainty::Inferred
+        }
+    }
+
+    /// The lines both conntrack causes share; `how` says how the entry ended.
+    pub fn evidence(&self, how: &str) -> Vec<Evidence> {
+        let mut lines = vec![
+            Evidence::new("tcp", self.astray()),
+            Evidence::at(
+                "conntrack",
+                self.removed_at,
+                format!("{how} in {}", self.conntrack_netns),
+            ),
+            Evidence::new(
+                "conntrack",
+                format!("it translated {} | reply {}", self.original, self.reply),
+            ),
+        ];
+        if self.pickup_seen {
+            lines.push(Evidence::new("conntrack", self.taken_up()));
+        }
+        lines
+    }
+
+    fn astray(&self) -> String {
+        match self.course {
+            Course::ToStranger => format!(
+                "a segment of {} -> {} reached {}, which knows no such connection (before: {})",
+                self.client, self.service, self.landed_on, self.backend_before
+            ),
+            Course::Untranslated => format!(
+                "a segment of {} reached the client {} untranslated (the client knows it as {})",
+                self.backend_before, self.client, self.service
+            ),
+        }
+    }
+
+    fn taken_up(&self) -> String {
+        format!(
+            "taken up in mid-stream: {} now goes to {} instead of {}",
+            self.service, self.landed_on, self.backend_before
+        )
+    }
+}
+
+impl LostTranslation<'_> {
+    pub fn describe(&self, case: &Case<'_>) -> Translation {
+        let entry = self.entry.entry;
+        let flow = case.flow();
+        Translation {
+            client: entry.original.source,
+            service: entry.original.destination,
+            backend_before: entry.reply.source,
+            landed_on: flow.local,
+            course: self.course,
+            original: entry.original.to_string(),
+            reply: entry.reply.to_string(),
+            state: self.entry.state,
+            conntrack_netns: case.name_of(self.entry.netns),
+            removed_ago_s: case.time().since(self.entry.time).as_secs_f64(),
+            pickup_seen: self.pickup.is_some(),
+            removed_at: self.entry.time,
+        }
+    }
+}
+
+/// The segment met a connection of its own, so it did not go astray.
+fn met_other_socket(state: Option<TcpState>) -> bool {
+    state.is_some_and(|state| state != TcpState::Listen)
+}
+
+/// Conditions 1 and 2.
+fn died_before<'a>(
+    case: &Case<'a>,
+    client: Endpoint,
+) -> impl Iterator<Item = &'a ConntrackDestroyed> + use<'a> {
+    let until = case.time().plus(case.conntrack_lag());
+    case.conntrack_deaths(client)
+        .filter(move |death| death.seen_reply && death.entry.is_dnat() && death.time <= until)
+}
+
+/// Condition 3, the client spoke.
+fn went_to_stranger(death: &ConntrackDestroyed, flow: Flow) -> bool {
+    let (service, backend) = (death.entry.original.destination, death.entry.reply.source);
+    flow.local != backend && (flow.local == service || flow.local.port == backend.port)
+}
+
+/// Condition 3, the server spoke.
+fn came_untranslated(death: &ConntrackDestroyed, flow: Flow) -> bool {
+    flow.remote == death.entry.reply.source && flow.local == death.entry.original.source
+}
+
+/// The entry of the same client and service that led to the stranger; it dies of the reset itself.
+fn pickup<'a>(
+    case: &Case<'a>,
+    lost: &'a ConntrackDestroyed,
+    stranger: Endpoint,
+) -> Option<&'a ConntrackDestroyed> {
+    let not_before: Time = lost.time.minus(case.conntrack_lag());
+    case.conntrack_deaths(lost.entry.original.source)
+        .filter(|death| death.entry.original == lost.entry.original && death.time >= not_before)
+        .find(|death| death.entry.reply.source == stranger && !death.seen_reply)
+}

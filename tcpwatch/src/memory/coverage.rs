@@ -1,0 +1,80 @@
+//! What could we see, and when were we blind?
+
+use std::collections::HashMap;
+
+use crate::event::{CoverageDeclared, EventsLost, Fact, HookCoverage, Time, Way};
+
+/// The hooks that are live, and the spans in which their events were lost.
+#[derive(Default)]
+pub struct Coverage {
+    since: Time,
+    hooks: Vec<HookCoverage>,
+    /// When each fact became wholly visible.
+    sighted: HashMap<Fact, Time>,
+    /// When events of a fact were last lost.
+    losses: HashMap<Fact, Time>,
+    lost: u64,
+}
+
+impl Coverage {
+    pub fn started(&mut self, time: Time) {
+        self.since = time;
+    }
+
+    /// A later declaration may only add sight (a module was loaded) or take it away.
+    pub fn declare(&mut self, declared: &CoverageDeclared) {
+        self.hooks.clone_from(&declared.hooks);
+        for fact in Fact::ALL {
+            if self.is_whole(fact) {
+                self.sighted.entry(fact).or_insert(declared.time);
+            } else {
+                self.sighted.remove(&fact);
+            }
+        }
+    }
+
+    pub fn lost(&mut self, lost: &EventsLost) {
+        self.lost += lost.count;
+        self.losses.insert(lost.fact, lost.until);
+    }
+
+    /// Could every event of this kind since `since` have been seen? Only then is absence evidence.
+    pub fn sees(&self, fact: Fact, since: Time) -> bool {
+        let sighted = self.sighted.get(&fact).is_some_and(|from| *from <= since);
+        let intact = self.losses.get(&fact).is_none_or(|lost| *lost < since);
+        sighted && intact
+    }
+
+    /// When this run began to watch.
+    pub fn since(&self) -> Time {
+        self.since
+    }
+
+    /// When events of this kind became visible.
+    pub fn sighted_since(&self, fact: Fact) -> Option<Time> {
+        self.sighted.get(&fact).copied()
+    }
+
+    /// The way by which a fact is seen.
+    pub fn way(&self, fact: Fact) -> Option<Way> {
+        self.hooks.iter().filter(|hook| hook.fact == fact).find_map(|hook| hook.way)
+    }
+
+    /// What this host cannot tell about a fact, as a sentence.
+    pub fn blind_spot(&self, fact: Fact) -> Option<&str> {
+        let hooks = self.hooks.iter().filter(|hook| hook.fact == fact);
+        hooks.map(|hook| hook.blind.as_str()).find(|blind| !blind.is_empty())
+    }
+
+    /// Events lost so far, at any stage.
+    pub fn total_lost(&self) -> u64 {
+        self.lost
+    }
+
+    /// A fact is seen whole when every hook that tells it found a way, and a way without blind spots: otherwise
+    /// an event may have passed unseen, and absence proves nothing.
+    fn is_whole(&self, fact: Fact) -> bool {
+        let mut hooks = self.hooks.iter().filter(|hook| hook.fact == fact).peekable();
+        hooks.peek().is_some() && hooks.all(|hook| hook.way.is_some() && hook.blind.is_empty())
+    }
+}

@@ -1,0 +1,76 @@
+//! Which resets did this host send, and for which connections?
+
+use std::time::Duration;
+
+use super::bounded::History;
+use crate::event::{ConnectionAborted, Endpoint, Flow, NetNs, RstReceived, RstSent, Time};
+
+/// Resets sent, by the endpoint they went to.
+pub struct Flows {
+    sent: History<Endpoint, Sent>,
+    aborted: History<(NetNs, Flow), ConnectionAborted>,
+}
+
+struct Sent {
+    time: Time,
+    netns: NetNs,
+    flow: Flow,
+    seq: u32,
+}
+
+impl Default for Flows {
+    fn default() -> Self {
+        Self { sent: History::with_capacity(16_384), aborted: History::with_capacity(16_384) }
+    }
+}
+
+impl Flows {
+    pub fn replied(&mut self, rst: &RstSent) {
+        let sent = Sent { time: rst.time, netns: rst.netns, flow: rst.flow, seq: rst.rst_seq() };
+        self.sent.push(rst.flow.remote, sent);
+    }
+
+    pub fn aborted(&mut self, rst: &ConnectionAborted) {
+        let sent = Sent { time: rst.time, netns: rst.netns, flow: rst.flow, seq: rst.seq };
+        self.sent.push(rst.flow.remote, sent);
+        self.aborted.push((rst.netns, rst.flow), rst.clone());
+    }
+
+    /// Did this host itself abort this connection before `time`?
+    pub fn aborted_before(
+        &self,
+        netns: NetNs,
+        flow: Flow,
+        time: Time,
+    ) -> Option<&ConnectionAborted> {
+        self.aborted.of((netns, flow)).rev().find(|rst| rst.time < time)
+    }
+
+    /// When the RST that arrived here left this host, if it did: same receiver, same sequence number, almost the
+    /// same time. The sender may be known under another address (a back end behind a service address), so the
+    /// sender's address is only asked for when the sequence number says nothing.
+    pub fn sender_of(&self, received: &RstReceived) -> Option<Time> {
+        let here = received.flow.reversed();
+        self.sent
+            .of(received.flow.local)
+            .rev()
+            .filter(|sent| sent.seq == received.seq)
+            .filter(|sent| sent.seq != 0 || sent.flow.local.port == here.local.port)
+            .find(|sent| sent.time.distance(received.time) <= TRANSIT)
+            .map(|sent| sent.time)
+    }
+
+    /// Was a RST sent on this very flow right after `time`?
+    pub fn replied_right_after(&self, netns: NetNs, flow: Flow, time: Time) -> bool {
+        self.sent
+            .of(flow.remote)
+            .filter(|sent| sent.netns == netns && sent.flow == flow)
+            .any(|sent| sent.time >= time && sent.time.since(time) <= SAME_CALL)
+    }
+}
+
+/// How long a RST may take from one namespace of a host to another, queues included.
+const TRANSIT: Duration = Duration::from_millis(100);
+
+/// Two hooks of one and the same packet.
+const SAME_CALL: Duration = Duration::from_millis(1);

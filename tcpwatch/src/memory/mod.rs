@@ -1,0 +1,71 @@
+//! What is remembered of events past: bounded, and forgotten by event time alone.
+#![deny(clippy::disallowed_methods, clippy::disallowed_macros)]
+
+mod accounts;
+mod bounded;
+mod conntrack;
+mod coverage;
+mod flows;
+mod listeners;
+mod namespaces;
+mod overflows;
+mod owners;
+mod seen;
+
+pub use accounts::{Account, Accounts};
+pub use conntrack::ConntrackDeaths;
+pub use coverage::Coverage;
+pub use flows::Flows;
+pub use listeners::{KnownListener, Listeners, takes};
+pub use namespaces::{Holder, Namespaces};
+pub use overflows::{Overflow, Overflows};
+pub use owners::Owners;
+pub use seen::Seen;
+
+use crate::event::Event;
+
+/// Everything remembered.
+#[derive(Default)]
+pub struct Memory {
+    pub accounts: Accounts,
+    pub conntrack: ConntrackDeaths,
+    pub coverage: Coverage,
+    pub flows: Flows,
+    pub listeners: Listeners,
+    pub namespaces: Namespaces,
+    pub overflows: Overflows,
+    pub owners: Owners,
+}
+
+impl Memory {
+    pub fn observe(&mut self, event: &Event) {
+        match event {
+            Event::CoverageDeclared(e) => self.coverage.declare(e),
+            Event::NamespaceDescribed(e) => self.namespaces.describe(e),
+            Event::NamespaceVanished(e) => self.forget_namespace(e.time, e.netns),
+            Event::CountersRead(e) => self.accounts.counters(e),
+            Event::RstSent(e) => {
+                self.accounts.sent(e.netns);
+                self.flows.replied(e);
+            }
+            Event::ConnectionAborted(e) => {
+                self.accounts.sent(e.netns);
+                self.flows.aborted(e);
+            }
+            Event::AcceptQueueOverflowed(e) => self.overflows.overflowed(e),
+            Event::ListenerFound(e) => self.listeners.found(e),
+            Event::ListenerOpened(e) => self.listeners.opened(e),
+            Event::ListenerClosed(e) => self.listeners.closed(e),
+            Event::ConntrackDestroyed(e) => self.conntrack.died(e),
+            Event::OwnerFound(e) => self.owners.found(e),
+            Event::EventsLost(e) => self.coverage.lost(e),
+            Event::HostDescribed(e) => self.coverage.started(e.time),
+            Event::RstReceived(_) | Event::Tick { .. } => {}
+        }
+    }
+
+    fn forget_namespace(&mut self, time: crate::event::Time, netns: crate::event::NetNs) {
+        self.namespaces.vanish(time, netns);
+        self.listeners.vanish(time, netns);
+    }
+}

@@ -1,0 +1,165 @@
+//! What may this process do, and what does the kernel forbid to everyone?
+
+use std::fs;
+
+/// A capability that tcpwatch needs, or can make use of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Capability {
+    Bpf,
+    Perfmon,
+    NetAdmin,
+    SysAdmin,
+    SysPtrace,
+    DacReadSearch,
+}
+
+impl Capability {
+    pub const ALL: [Self; 6] = [
+        Self::Bpf,
+        Self::Perfmon,
+        Self::NetAdmin,
+        Self::SysAdmin,
+        Self::SysPtrace,
+        Self::DacReadSearch,
+    ];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Bpf => "CAP_BPF",
+            Self::Perfmon => "CAP_PERFMON",
+            Self::NetAdmin => "CAP_NET_ADMIN",
+            Self::SysAdmin => "CAP_SYS_ADMIN",
+            Self::SysPtrace => "CAP_SYS_PTRACE",
+            Self::DacReadSearch => "CAP_DAC_READ_SEARCH",
+        }
+    }
+
+    /// What is lost without it, as a sentence.
+    pub fn purpose(self) -> &'static str {
+        match self {
+            Self::Bpf => "Without it no eBPF program can be loaded, so no reset is seen.",
+            Self::Perfmon => {
+                "Without it eBPF programs cannot read kernel memory, so no reset is seen."
+            }
+            Self::NetAdmin => {
+                "Without it conntrack events arrive through a small buffer and are lost in bursts."
+            }
+            Self::SysAdmin => {
+                "Without it other network namespaces cannot be entered: their listeners, addresses, sysctls and counters stay unknown."
+            }
+            Self::SysPtrace => {
+                "Without it the sockets and namespaces of other users' processes cannot be looked up, so owners stay unknown."
+            }
+            Self::DacReadSearch => {
+                "Without it files of other users may be unreadable: owners of sockets, and BTF or namespaces in closed directories."
+            }
+        }
+    }
+
+    /// Bit in `CapEff` (include/uapi/linux/capability.h).
+    fn bit(self) -> u32 {
+        match self {
+            Self::DacReadSearch => 2,
+            Self::NetAdmin => 12,
+            Self::SysPtrace => 19,
+            Self::SysAdmin => 21,
+            Self::Perfmon => 38,
+            Self::Bpf => 39,
+        }
+    }
+
+    /// CAP_SYS_ADMIN stands in for the two that were split off from it in 5.8
+    /// (include/linux/capability.h, `bpf_capable`, `perfmon_capable`).
+    fn is_in(self, effective: u64) -> bool {
+        let has = |capability: Self| effective & (1 << capability.bit()) != 0;
+        has(self) || (matches!(self, Self::Bpf | Self::Perfmon) && has(Self::SysAdmin))
+    }
+}
+
+/// Those this process does not hold. All, when that cannot be read, or when what it holds counts only inside a user
+/// namespace (rootless container): the kernel asks for them in the first one.
+pub fn missing() -> Vec<Capability> {
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let users = fs::read_to_string("/proc/self/uid_map").unwrap_or_default();
+    let effective = if is_first_user_namespace(&users) { effective(&status) } else { 0 };
+    Capability::ALL.into_iter().filter(|capability| !capability.is_in(effective)).collect()
+}
+
+/// The `CapEff` line; nothing when there is none.
+fn effective(status: &str) -> u64 {
+    let hex = status.lines().find_map(|line| line.strip_prefix("CapEff:"));
+    hex.and_then(|hex| u64::from_str_radix(hex.trim(), 16).ok()).unwrap_or(0)
+}
+
+/// Only there all ids map to themselves (user_namespaces(7)).
+fn is_first_user_namespace(uid_map: &str) -> bool {
+    uid_map.split_whitespace().eq(["0", "0", "4294967295"])
+}
+
+/// How far the kernel is locked down, against root too (kernel_lockdown(7)).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lockdown {
+    None,
+    /// Kernel memory may be read, not written.
+    Integrity,
+    /// Kernel memory may not be read either: no eBPF program of ours works.
+    Confidentiality,
+    /// securityfs is not mounted, or the kernel has no such thing.
+    Unknown,
+}
+
+impl Lockdown {
+    pub fn read() -> Self {
+        let text = fs::read_to_string("/sys/kernel/security/lockdown").unwrap_or_default();
+        Self::parse(&text)
+    }
+
+    /// The mode in force stands in brackets: `none [integrity] confidentiality`.
+    fn parse(text: &str) -> Self {
+        let chosen = text.split_whitespace().find_map(|word| word.strip_prefix('['));
+        match chosen {
+            Some("none]") => Self::None,
+            Some("integrity]") => Self::Integrity,
+            Some("confidentiality]") => Self::Confidentiality,
+            _ => Self::Unknown,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_effective_set_decides() {
+        let status = "Name:\tx\nCapPrm:\tffffffffffffffff\nCapEff:\t000001fffeffffff\nCapBnd:\t0\n";
+        assert!(Capability::ALL.iter().all(|c| c.is_in(effective(status))));
+        assert!(Capability::ALL.iter().all(|c| !c.is_in(effective(""))));
+        assert_eq!(effective("CapEff:\tnonsense"), 0);
+    }
+
+    #[test]
+    fn sys_admin_stands_in_for_bpf_and_perfmon_only() {
+        let admin = 1 << Capability::SysAdmin.bit();
+        let held = Capability::ALL.map(|c| c.is_in(admin));
+        assert_eq!(held, [true, true, false, true, false, false]);
+    }
+
+    #[test]
+    fn root_in_a_user_namespace_is_not_root() {
+        assert!(is_first_user_namespace("         0          0 4294967295\n"));
+        assert!(!is_first_user_namespace("         0       1000          1\n"));
+        assert!(!is_first_user_namespace(""));
+    }
+
+    #[test]
+    fn the_lockdown_mode_is_the_one_in_brackets() {
+        assert_eq!(Lockdown::parse("[none] integrity confidentiality\n"), Lockdown::None);
+        assert_eq!(Lockdown::parse("none [integrity] confidentiality\n"), Lockdown::Integrity);
+        assert_eq!(
+            Lockdown::parse("none integrity [confidentiality]\n"),
+            Lockdown::Confidentiality
+        );
+        assert_eq!(Lockdown::parse(""), Lockdown::Unknown);
+    }
+}

@@ -1,0 +1,135 @@
+//! Which processes are there, what are they called, and which of them holds a socket?
+//!
+//! Processes vanish between any two reads: everything here answers `None` or leaves out, and never fails.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::Path;
+
+use crate::event::Owner;
+
+/// Process ids, in the order of `/proc`: ascending.
+pub fn pids() -> impl Iterator<Item = u32> {
+    let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
+    entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok())
+}
+
+/// What `ps -o comm` shows; bytes that are not UTF-8 are replaced.
+pub fn command(pid: u32) -> Option<String> {
+    let bytes = fs::read(format!("/proc/{pid}/comm")).ok()?;
+    Some(String::from_utf8_lossy(&bytes).trim_end_matches('\n').to_owned())
+}
+
+/// Who a process is, as the owner of a socket. `None`: it is gone.
+pub fn owner(pid: u32) -> Option<Owner> {
+    Some(Owner { pid, command: command(pid)?, cgroup: cgroup(pid) })
+}
+
+/// The process that holds each of these socket inodes, found in one walk over `/proc/*/fd`.
+///
+/// A socket that several hold goes to the lowest pid, usually the parent; to pid 1 only when it is alone
+/// (systemd keeps the sockets that it hands to services). Inodes that nobody holds are absent.
+pub fn holders(inodes: &BTreeSet<u64>) -> BTreeMap<u64, u32> {
+    let mut found = BTreeMap::new();
+    if inodes.is_empty() {
+        return found;
+    }
+    for pid in pids() {
+        for inode in sockets(pid).filter(|inode| inodes.contains(inode)) {
+            found.entry(inode).and_modify(|holder| pass_on(holder, pid)).or_insert(pid);
+        }
+    }
+    found
+}
+
+/// Whether this process holds the socket.
+pub fn holds(pid: u32, inode: u64) -> bool {
+    sockets(pid).any(|held| held == inode)
+}
+
+fn pass_on(holder: &mut u32, pid: u32) {
+    if *holder == INIT {
+        *holder = pid;
+    }
+}
+
+/// Inodes of the sockets a process holds.
+fn sockets(pid: u32) -> impl Iterator<Item = u64> {
+    let entries = fs::read_dir(format!("/proc/{pid}/fd")).into_iter().flatten().flatten();
+    entries.filter_map(|entry| linked_inode(&entry.path(), "socket"))
+}
+
+/// The number in a link of the form `kind:[number]`.
+pub fn linked_inode(link: &Path, kind: &str) -> Option<u64> {
+    let target = fs::read_link(link).ok()?;
+    let number = target.to_str()?.strip_prefix(kind)?.strip_prefix(":[")?.strip_suffix(']')?;
+    number.parse().ok()
+}
+
+/// Path of a process below the cgroup root.
+fn cgroup(pid: u32) -> Option<String> {
+    cgroup_in(&fs::read_to_string(format!("/proc/{pid}/cgroup")).ok()?).map(str::to_owned)
+}
+
+/// Lines are `number:controllers:path`; `0::` is cgroup v2. On a host with both, services may live in v1 only,
+/// and then v2 says `/`.
+fn cgroup_in(text: &str) -> Option<&str> {
+    let paths = || text.lines().filter_map(cgroup_line);
+    let v2 = paths().find(|&(number, _)| number == "0");
+    let deep = |&(_, path): &(&str, &str)| path != "/";
+    let best = v2.filter(deep).or_else(|| paths().find(deep)).or(v2).or_else(|| paths().next());
+    best.map(|(_, path)| path)
+}
+
+/// Hierarchy number and path.
+fn cgroup_line(line: &str) -> Option<(&str, &str)> {
+    let (number, rest) = line.split_once(':')?;
+    let (_controllers, path) = rest.split_once(':')?;
+    Some((number, path))
+}
+
+const INIT: u32 = 1;
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpListener;
+    use std::os::fd::AsRawFd;
+    use std::process;
+
+    use super::*;
+
+    #[test]
+    fn the_holder_of_our_socket_is_us() {
+        let socket = TcpListener::bind("127.0.0.1:0").unwrap();
+        let link = format!("/proc/self/fd/{}", socket.as_raw_fd());
+        let inode = linked_inode(Path::new(&link), "socket").unwrap();
+        assert_eq!(holders(&BTreeSet::from([inode]))[&inode], process::id());
+        assert!(holds(process::id(), inode));
+        drop(socket);
+        assert!(holders(&BTreeSet::from([inode])).is_empty());
+    }
+
+    #[test]
+    fn init_passes_a_socket_on() {
+        let mut holder = INIT;
+        pass_on(&mut holder, 40);
+        pass_on(&mut holder, 41);
+        assert_eq!(holder, 40);
+    }
+
+    #[test]
+    fn a_process_that_is_gone_has_no_facts() {
+        assert_eq!(owner(u32::MAX), None);
+        assert_eq!(sockets(u32::MAX).count(), 0);
+    }
+
+    #[test]
+    fn the_deepest_word_on_cgroups_is_v2_unless_it_knows_nothing() {
+        assert_eq!(cgroup_in("0::/system.slice/a.service\n"), Some("/system.slice/a.service"));
+        assert_eq!(cgroup_in("1:cpu:/\n0::/kubepods/pod1\n"), Some("/kubepods/pod1"));
+        assert_eq!(cgroup_in("4:memory:/docker/1:2\n1:cpu:/\n0::/\n"), Some("/docker/1:2"));
+        assert_eq!(cgroup_in("1:cpu:/\n0::/\n"), Some("/"));
+        assert_eq!(cgroup_in("garbage\n"), None);
+        assert_eq!(cgroup_in(""), None);
+    }
+}

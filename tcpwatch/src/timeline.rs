@@ -1,0 +1,166 @@
+//! In which order did things happen? Puts events from many processors and sources back in order of their own time.
+//!
+//! An event waits until `slack` of event time has passed, then leaves in order. A fact that comes after its time
+//! has been dealt with becomes [`EventsLost`]: the engine is told, and nothing is reordered behind its back.
+#![deny(clippy::disallowed_methods, clippy::disallowed_macros)]
+
+use std::cmp::Ordering;
+use std::collections::BinaryHeap;
+use std::time::Duration;
+
+use crate::event::{Event, EventsLost, Fact, LossStage, Time};
+
+/// Events on their way into order.
+pub struct Timeline {
+    slack: Duration,
+    waiting: BinaryHeap<Waiting>,
+    arrivals: u64,
+    /// The latest time seen.
+    newest: Time,
+    /// Everything up to here has left.
+    released: Time,
+}
+
+impl Timeline {
+    /// `slack` must be at least the interval at which the slowest source is drained.
+    pub fn new(slack: Duration) -> Self {
+        Self {
+            slack,
+            waiting: BinaryHeap::new(),
+            arrivals: 0,
+            newest: Time::default(),
+            released: Time::default(),
+        }
+    }
+
+    pub fn push(&mut self, event: Event) {
+        let event = if event.time() < self.released { self.too_late(event) } else { event };
+        let time = event.time().max(self.released);
+        self.newest = self.newest.max(time);
+        self.arrivals += 1;
+        self.waiting.push(Waiting { time, arrival: self.arrivals, event });
+    }
+
+    /// The next event whose turn has come.
+    pub fn next_ready(&mut self) -> Option<Event> {
+        let turn = self.newest.minus(self.slack);
+        if self.waiting.peek()?.time > turn {
+            return None;
+        }
+        self.pop()
+    }
+
+    /// The next event, whether or not its turn has come: for the end of a stream.
+    pub fn next_remaining(&mut self) -> Option<Event> {
+        self.pop()
+    }
+
+    fn pop(&mut self) -> Option<Event> {
+        let next = self.waiting.pop()?;
+        self.released = self.released.max(next.time);
+        Some(next.event)
+    }
+
+    /// Descriptions are welcome at any time; a fact out of its time would be judged by the wrong memory.
+    fn too_late(&self, event: Event) -> Event {
+        match fact_of(&event) {
+            Some(fact) => Event::EventsLost(EventsLost {
+                since: event.time(),
+                until: self.released,
+                fact,
+                count: 1,
+                stage: LossStage::Late,
+            }),
+            None => event,
+        }
+    }
+}
+
+/// The kind of fact a hook told, for those events that come from hooks.
+pub(crate) fn fact_of(event: &Event) -> Option<Fact> {
+    match event {
+        Event::RstSent(_) => Some(Fact::RstSent),
+        Event::ConnectionAborted(_) => Some(Fact::ConnectionAborted),
+        Event::RstReceived(_) => Some(Fact::RstReceived),
+        Event::AcceptQueueOverflowed(_) => Some(Fact::AcceptQueueOverflowed),
+        Event::ListenerOpened(_) | Event::ListenerClosed(_) => Some(Fact::Listeners),
+        Event::ConntrackDestroyed(_) => Some(Fact::ConntrackDestroyed),
+        _ => None,
+    }
+}
+
+struct Waiting {
+    time: Time,
+    arrival: u64,
+    event: Event,
+}
+
+impl Ord for Waiting {
+    /// Reversed: the heap's greatest is the earliest event; of equal times the first to arrive.
+    fn cmp(&self, other: &Self) -> Ordering {
+        (other.time, other.arrival).cmp(&(self.time, self.arrival))
+    }
+}
+
+impl PartialOrd for Waiting {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl PartialEq for Waiting {
+    fn eq(&self, other: &Self) -> bool {
+        self.cmp(other) == Ordering::Equal
+    }
+}
+
+impl Eq for Waiting {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::explain::story::Story;
+
+    fn tick(ms: u64) -> Event {
+        Event::Tick { time: Time(ms * 1_000_000) }
+    }
+
+    fn late_listener() -> Event {
+        let mut events = Story::new().after(50).opens("0.0.0.0:80").events();
+        events.pop().expect("a story has events")
+    }
+
+    fn ready(timeline: &mut Timeline) -> Vec<u64> {
+        std::iter::from_fn(|| timeline.next_ready()).map(|e| e.time().0 / 1_000_000).collect()
+    }
+
+    #[test]
+    fn events_leave_in_order_of_their_own_time() {
+        let mut timeline = Timeline::new(Duration::from_millis(10));
+        [30, 10, 20, 45].into_iter().for_each(|ms| timeline.push(tick(ms)));
+        assert_eq!(ready(&mut timeline), [10, 20, 30]);
+        timeline.push(tick(60));
+        assert_eq!(ready(&mut timeline), [45]);
+    }
+
+    #[test]
+    fn a_fact_that_comes_too_late_is_counted_as_lost() {
+        let mut timeline = Timeline::new(Duration::from_millis(10));
+        timeline.push(tick(2000));
+        timeline.push(tick(2020));
+        assert_eq!(ready(&mut timeline), [2000]);
+        timeline.push(late_listener());
+        let Some(Event::EventsLost(lost)) = timeline.next_ready() else { panic!("not lost") };
+        assert_eq!((lost.fact, lost.count, lost.stage), (Fact::Listeners, 1, LossStage::Late));
+    }
+
+    #[test]
+    fn the_end_of_a_stream_keeps_the_order() {
+        let mut timeline = Timeline::new(Duration::from_secs(1));
+        [3, 1, 2].into_iter().for_each(|ms| timeline.push(tick(ms)));
+        assert_eq!(ready(&mut timeline), [0; 0]);
+        let rest: Vec<_> =
+            std::iter::from_fn(|| timeline.next_remaining()).map(|e| e.time()).collect();
+        assert_eq!(rest, [Time(1_000_000), Time(2_000_000), Time(3_000_000)]);
+    }
+}
