@@ -6,9 +6,8 @@ use crate::event::{
     ConnectionAborted, Endpoint, NetNs, Owner, RstReceived, RstSent, TcpState, Time,
 };
 use crate::explain::case::{Case, Symptom as Opened};
-use crate::explain::cause;
 use crate::explain::mechanism::Mechanism;
-use crate::explain::missing;
+use crate::explain::{infer_all, missing};
 use crate::explain::verdict::{Direction, Errno, Explanation, Finding, Symptom, Verdict};
 use crate::memory::Memory;
 
@@ -122,7 +121,7 @@ impl Concluded {
 }
 
 fn conclude(case: &Case<'_>) -> (Finding, Vec<Explanation>) {
-    let mut fitting = cause::infer_all(case).into_iter();
+    let mut fitting = infer_all(case).into_iter();
     match fitting.next() {
         Some(best) => (Finding::Explained(Box::new(best)), fitting.collect()),
         None => (Finding::Unexplained { missing: missing(case) }, Vec::new()),

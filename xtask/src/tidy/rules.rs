@@ -2,17 +2,7 @@
 
 /// Everything below `command`: the edges put the house together.
 const ALL: &[&str] = &[
-    "session",
-    "source",
-    "recording",
-    "decode",
-    "timeline",
-    "sink",
-    "engine",
-    "explain",
-    "memory",
-    "event",
-    WIRE,
+    "cli", "session", "source", "decode", "filter", "sink", "timeline", "engine", "explain", "memory", "btf", "event", WIRE,
 ];
 
 /// The crate with wire records and offsets; to be known as little as any room above.
@@ -22,17 +12,18 @@ pub(crate) const WIRE: &str = "tcpwatch_common";
 /// data flows down this list, and nobody imports a room above.
 #[rustfmt::skip]
 pub(crate) const ROOMS: &[(&str, &[&str])] = &[
-    ("cli", &["command", "sink", "explain", "event"]),
     ("command", ALL),
-    ("session", &["source", "recording", "timeline", "sink", "engine", "explain", "event"]),
-    ("source", &["decode", "event", WIRE]),
-    ("recording", &["event"]),
+    ("cli", &["filter", "explain", "event"]),
+    ("session", &["filter", "sink", "timeline", "engine", "explain", "event"]),
+    ("source", &["decode", "btf", "event", WIRE]),
     ("decode", &["event", WIRE]),
-    ("timeline", &["event"]),
+    ("filter", &["explain", "event"]),
     ("sink", &["explain", "event"]),
+    ("timeline", &["event"]),
     ("engine", &["explain", "memory", "event"]),
     ("explain", &["memory", "event"]),
     ("memory", &["event"]),
+    ("btf", &[]),
     ("event", &[]),
 ];
 
