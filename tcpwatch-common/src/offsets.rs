@@ -65,6 +65,8 @@ offsets! {
     // struct sock: full sockets only.
     accept_len: Bytes(4), "sock.sk_ack_backlog";
     accept_limit: Bytes(4), "sock.sk_max_ack_backlog";
+    // IPPROTO_TCP, or IPPROTO_MPTCP whose sockets pass the same tracepoint.
+    protocol: Bytes(2), "sock.sk_protocol";
     socket: Bytes(8), "sock.sk_socket";
     linger_time: Bytes(8), "sock.sk_lingertime";
     // 6.18 and later keep the inode number here; before, it is reached through the socket.
@@ -74,7 +76,9 @@ offsets! {
     kernfs_id: Bytes(8), "kernfs_node.id";
     socket_inode: Inside, "socket_alloc.vfs_inode";
     inode_number: Bytes(8), "inode.i_ino";
-    // struct inet_connection_sock and tcp_sock.
+    // struct inet_sock, inet_connection_sock and tcp_sock. Closing gives an unbound port back and clears
+    // `skc_num` before the RST is sent (net/ipv4/inet_hashtables.c, `__inet_put_port`); the source port stays.
+    source_port: Bytes(2), "inet_sock.inet_sport";
     syn_len: Bytes(4), "inet_connection_sock.icsk_accept_queue.qlen";
     probes: Bytes(1), "inet_connection_sock.icsk_probes_out";
     user_timeout: Bytes(4), "inet_connection_sock.icsk_user_timeout";
@@ -159,3 +163,7 @@ arguments! {
     /// `SKB_DROP_REASON_TCP_LISTEN_OVERFLOW`.
     drop_listen_overflow: Query::EnumValue { name: "skb_drop_reason", value: "SKB_DROP_REASON_TCP_LISTEN_OVERFLOW" };
 }
+
+// The loader overwrites both structs as arrays of words.
+const _: () = assert!(size_of::<Offsets>() == 4 * FIELDS.len());
+const _: () = assert!(size_of::<Arguments>() == 4 * ARGUMENTS.len());

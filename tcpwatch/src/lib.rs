@@ -32,8 +32,13 @@
 //! * The task that happened to run when the kernel answered a segment is nobody's owner, and is not even read.
 //! * No payload, nothing pinned, nothing written to the host.
 
-#[cfg(feature = "live")]
+pub mod command;
+pub mod cli;
+pub mod session;
 pub mod source;
+pub mod decode;
+pub mod filter;
+pub mod sink;
 pub mod timeline;
 pub mod engine;
 pub mod explain;

@@ -1,9 +1,11 @@
 /// A conversation as this host sees it. IPv4 addresses fill the first four bytes, the rest is zero.
-#[repr(C)]
+///
+/// Aligned to words, so that the hooks copy addresses by words and not by bytes.
+#[repr(C, align(8))]
 #[derive(Clone, Copy)]
 #[cfg_attr(
     feature = "decode",
-    derive(zerocopy::FromBytes, zerocopy::Immutable, zerocopy::KnownLayout)
+    derive(zerocopy::FromBytes, zerocopy::IntoBytes, zerocopy::Immutable, zerocopy::KnownLayout)
 )]
 pub struct Flow {
     pub local: [u8; 16],
@@ -20,11 +22,11 @@ pub struct Flow {
 const _: () = assert!(size_of::<Flow>() == 40);
 
 /// One direction of a conntrack entry: header words, so `source` and `destination`.
-#[repr(C)]
+#[repr(C, align(8))]
 #[derive(Clone, Copy)]
 #[cfg_attr(
     feature = "decode",
-    derive(zerocopy::FromBytes, zerocopy::Immutable, zerocopy::KnownLayout)
+    derive(zerocopy::FromBytes, zerocopy::IntoBytes, zerocopy::Immutable, zerocopy::KnownLayout)
 )]
 pub struct Tuple {
     pub source: [u8; 16],

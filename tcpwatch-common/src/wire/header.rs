@@ -3,7 +3,7 @@
 #[derive(Clone, Copy)]
 #[cfg_attr(
     feature = "decode",
-    derive(zerocopy::FromBytes, zerocopy::Immutable, zerocopy::KnownLayout)
+    derive(zerocopy::FromBytes, zerocopy::IntoBytes, zerocopy::Immutable, zerocopy::KnownLayout)
 )]
 pub struct Header {
     /// Nanoseconds since boot (`CLOCK_BOOTTIME`), stamped after the ring slot was reserved.

@@ -9,6 +9,7 @@ mod conntrack_destroyed;
 mod flow;
 mod header;
 mod listener;
+mod losses;
 mod rst_received;
 mod rst_sent;
 mod socket;
@@ -20,6 +21,7 @@ pub use conntrack_destroyed::ConntrackDestroyed;
 pub use flow::{Flow, Tuple};
 pub use header::{Header, kind, way};
 pub use listener::Listener;
+pub use losses::{LOSS_SLOTS, Losses};
 pub use rst_received::RstReceived;
 pub use rst_sent::RstSent;
 pub use socket::{Socket, socket_flag, socket_kind};
@@ -30,6 +32,3 @@ pub const MAX_RECORD: usize = 160;
 
 /// A kernel enum value that the hook was not given (older kernels pass no reset reason).
 pub const NOT_GIVEN: i32 = -1;
-
-/// Slots of the loss counters, one per record kind (index = [`kind`]); slot 0 counts unreadable events.
-pub const LOSS_SLOTS: u32 = 16;

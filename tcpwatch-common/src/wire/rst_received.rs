@@ -8,7 +8,7 @@ use super::{Flow, Header, Socket};
 #[derive(Clone, Copy)]
 #[cfg_attr(
     feature = "decode",
-    derive(zerocopy::FromBytes, zerocopy::Immutable, zerocopy::KnownLayout)
+    derive(zerocopy::FromBytes, zerocopy::IntoBytes, zerocopy::Immutable, zerocopy::KnownLayout)
 )]
 pub struct RstReceived {
     pub header: Header,

@@ -3,7 +3,7 @@
 #[derive(Clone, Copy)]
 #[cfg_attr(
     feature = "decode",
-    derive(zerocopy::FromBytes, zerocopy::Immutable, zerocopy::KnownLayout)
+    derive(zerocopy::FromBytes, zerocopy::IntoBytes, zerocopy::Immutable, zerocopy::KnownLayout)
 )]
 pub struct Socket {
     /// Kernel address of the sock: an identity among living sockets only, never shown.

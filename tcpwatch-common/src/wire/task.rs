@@ -1,10 +1,10 @@
 /// The task that was running. It is the doer only where the hook runs in process context; a reply made in
 /// softirq is stamped with whoever was interrupted, so readers decide by call site.
-#[repr(C)]
+#[repr(C, align(8))]
 #[derive(Clone, Copy)]
 #[cfg_attr(
     feature = "decode",
-    derive(zerocopy::FromBytes, zerocopy::Immutable, zerocopy::KnownLayout)
+    derive(zerocopy::FromBytes, zerocopy::IntoBytes, zerocopy::Immutable, zerocopy::KnownLayout)
 )]
 pub struct Task {
     /// Thread group id, what users call the pid (as seen from the initial pid namespace).

@@ -242,7 +242,7 @@ impl Story {
             hook: format!("{fact:?}"),
             way: (!blind.contains(fact)).then_some(Way::Fentry),
             failed: Vec::new(),
-            blind: "not to be seen here".into(),
+            blind: if blind.contains(fact) { "not to be seen here".into() } else { String::new() },
         };
         let hooks = Fact::ALL.iter().map(hook).collect();
         let time = self.now;

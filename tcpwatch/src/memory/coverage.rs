@@ -9,7 +9,7 @@ use crate::event::{CoverageDeclared, EventsLost, Fact, HookCoverage, Time, Way};
 pub struct Coverage {
     since: Time,
     hooks: Vec<HookCoverage>,
-    /// When each fact became visible.
+    /// When each fact became wholly visible.
     sighted: HashMap<Fact, Time>,
     /// When events of a fact were last lost.
     losses: HashMap<Fact, Time>,
@@ -25,7 +25,7 @@ impl Coverage {
     pub fn declare(&mut self, declared: &CoverageDeclared) {
         self.hooks.clone_from(&declared.hooks);
         for fact in Fact::ALL {
-            if self.has_hook(fact) {
+            if self.is_whole(fact) {
                 self.sighted.entry(fact).or_insert(declared.time);
             } else {
                 self.sighted.remove(&fact);
@@ -62,8 +62,8 @@ impl Coverage {
 
     /// What this host cannot tell about a fact, as a sentence.
     pub fn blind_spot(&self, fact: Fact) -> Option<&str> {
-        let blind = self.hooks.iter().filter(|hook| hook.fact == fact && hook.way.is_none());
-        blind.map(|hook| hook.blind.as_str()).find(|blind| !blind.is_empty())
+        let hooks = self.hooks.iter().filter(|hook| hook.fact == fact);
+        hooks.map(|hook| hook.blind.as_str()).find(|blind| !blind.is_empty())
     }
 
     /// Events lost so far, at any stage.
@@ -71,9 +71,10 @@ impl Coverage {
         self.lost
     }
 
-    /// A fact is covered when every hook that tells it found a way (its v4 and v6 halves, say).
-    fn has_hook(&self, fact: Fact) -> bool {
+    /// A fact is seen whole when every hook that tells it found a way, and a way without blind spots: otherwise
+    /// an event may have passed unseen, and absence proves nothing.
+    fn is_whole(&self, fact: Fact) -> bool {
         let mut hooks = self.hooks.iter().filter(|hook| hook.fact == fact).peekable();
-        hooks.peek().is_some() && hooks.all(|hook| hook.way.is_some())
+        hooks.peek().is_some() && hooks.all(|hook| hook.way.is_some() && hook.blind.is_empty())
     }
 }

@@ -1,3 +1,44 @@
 //! Where events come from.
 
+#[cfg(feature = "live")]
 pub mod kernel;
+mod preflight;
+
+use std::path::PathBuf;
+
+use crate::event::{Event, Time};
+
+pub use preflight::{Refusal, check};
+
+/// A kernel being watched. What it has to tell goes into `out`, in any order within the slack of the timeline.
+pub trait Live {
+    /// Describes the host and what can be seen of it, reads the counters for the first time, and lets the hooks go.
+    fn start(&mut self, out: &mut Vec<Event>) -> anyhow::Result<()>;
+
+    /// Empties the rings.
+    fn drain(&mut self, out: &mut Vec<Event>);
+
+    /// Everything that may take longer: namespaces, counters, modules loaded since. Called each second.
+    fn slow(&mut self, out: &mut Vec<Event>);
+
+    /// Reads the counters for the last time.
+    fn finish(&mut self, out: &mut Vec<Event>);
+
+    /// Event time.
+    fn now(&self) -> Time;
+}
+
+/// What the user says about the source.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    /// Kernel type information from a file.
+    pub btf: Option<PathBuf>,
+}
+
+/// Opens the running kernel.
+#[cfg(feature = "live")]
+pub fn open(options: &Options) -> anyhow::Result<Box<dyn Live>> {
+    check(options)?;
+    let options = kernel::Options { btf: options.btf.clone(), ..kernel::Options::default() };
+    Ok(Box::new(kernel::Watch::open(&options)?))
+}

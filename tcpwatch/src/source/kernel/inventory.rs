@@ -7,6 +7,7 @@
 //! two without names are not (but see [`super::conntrack`], whose sockets keep numbers from being reused).
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::time::Duration;
 
 use super::netns::{self, Place};
@@ -101,6 +102,12 @@ impl Inventory {
     pub fn all_counters(&self, out: &mut Vec<Event>) {
         let all = self.known.keys().filter_map(|&netns| self.counters(netns));
         out.extend(all.map(Event::CountersRead));
+    }
+
+    /// Namespaces that held this address when they were told of last.
+    pub fn holding(&self, addr: IpAddr) -> Vec<NetNs> {
+        let holders = self.known.iter().filter(|(_, known)| known.told.addresses.contains(&addr));
+        holders.map(|(netns, _)| *netns).collect()
     }
 
     /// The known namespaces and the ways into them.
@@ -226,7 +233,7 @@ fn is_same(now: &NamespaceDescribed, then: &NamespaceDescribed) -> bool {
 /// What is read inside a namespace each time it is described.
 #[derive(Debug, Default)]
 struct Details {
-    addresses: Vec<std::net::IpAddr>,
+    addresses: Vec<IpAddr>,
     sysctls: crate::event::Sysctls,
 }
 

@@ -1,5 +1,10 @@
-//! The running kernel as a source of events.
+//! The running kernel as a source of events: hooks attached, rings drained, losses counted.
 
+mod attach;
+mod error;
+mod hooks;
+mod offsets;
+mod rings;
 pub mod conntrack;
 pub mod inventory;
 pub mod host;
@@ -16,3 +21,102 @@ pub mod procfs;
 pub mod netlink;
 pub mod pace;
 pub mod clock;
+mod watch;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+pub use error::OpenError;
+pub use rings::Wakeups;
+pub use watch::Watch;
+
+use crate::btf::Btf;
+use crate::decode::{Decoder, ResetReasons};
+use crate::event::{CoverageDeclared, Event, Fact, Time, Way};
+use attach::Attached;
+use offsets::Layout;
+use rings::Rings;
+
+/// What may be chosen. The default is right on every host that exports its BTF.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    /// The kernel's BTF, where `/sys/kernel/btf/vmlinux` is missing.
+    pub btf: Option<PathBuf>,
+    /// Bytes of the ring for resets, overflows and listeners; rounded up to a power of two.
+    pub events_ring: Option<u32>,
+    /// Ways not to try: where one misbehaves, and to see what the others tell.
+    pub avoid: Vec<Way>,
+}
+
+/// Hooks in the kernel, as long as this value lives: nothing is pinned, so even `kill -9` leaves nothing.
+pub struct KernelSource {
+    attached: Attached,
+    rings: Rings,
+    problems: Vec<String>,
+}
+
+impl KernelSource {
+    /// Attaches what can be attached, then lets the hooks speak. The declaration says what came of each.
+    pub fn open(options: &Options, now: Time) -> Result<(Self, CoverageDeclared), OpenError> {
+        error::refuse_lockdown()?;
+        let path = options.btf.as_deref().unwrap_or(Path::new(VMLINUX));
+        let btf = read_btf(path)?;
+        let layout = Layout::resolve(&btf);
+        let decoder = Decoder { reasons: reset_reasons(&btf) };
+        let mut ebpf = attach::load(path, &layout, options.events_ring)?;
+        let mut rings = Rings::take(&mut ebpf, decoder, now)?;
+        let problems = layout.problems.clone();
+        let attached = Attached::new(ebpf, path, layout, &options.avoid)?;
+        rings.enable()?;
+        let source = Self { attached, rings, problems };
+        let coverage = source.coverage(now);
+        Ok((source, coverage))
+    }
+
+    /// What can be seen now.
+    pub fn coverage(&self, now: Time) -> CoverageDeclared {
+        CoverageDeclared { time: now, hooks: self.attached.coverage() }
+    }
+
+    /// Attaches to modules that were loaded since, lets go of those unloaded. True when the coverage changed.
+    /// Costs a look at `/sys/module`: call it every second or so.
+    pub fn attach_missing(&mut self) -> bool {
+        self.attached.follow_modules()
+    }
+
+    /// No way into conntrack works on this kernel, module or not: time for the DESTROY messages of ctnetlink.
+    pub fn needs_conntrack_messages(&self) -> bool {
+        self.attached.is_hopeless(Fact::ConntrackDestroyed)
+    }
+
+    /// Hands over everything that has come since the last call, with what was lost meanwhile.
+    ///
+    /// Call it every 10 ms, and whenever [`Wakeups::next`] returns: the hooks wake nobody until the ring
+    /// fills.
+    pub fn drain(&mut self, now: Time, sink: impl FnMut(Event)) {
+        self.rings.drain(now, sink);
+    }
+
+    /// For waiting until a ring fills; inside a tokio runtime.
+    pub fn wakeups(&self) -> std::io::Result<Wakeups> {
+        self.rings.wakeups()
+    }
+
+    /// Kernel fields that hooks would read and this kernel lacks, as sentences.
+    pub fn problems(&self) -> &[String] {
+        &self.problems
+    }
+}
+
+const VMLINUX: &str = "/sys/kernel/btf/vmlinux";
+
+fn read_btf(path: &Path) -> Result<Btf, OpenError> {
+    let bytes =
+        fs::read(path).map_err(|source| OpenError::NoBtf { path: path.to_owned(), source })?;
+    Btf::parse(bytes).map_err(|source| OpenError::BadBtf { path: path.to_owned(), source })
+}
+
+/// Kernels before 6.10 have no such enum, and give no reasons.
+fn reset_reasons(btf: &Btf) -> ResetReasons {
+    ResetReasons::from_enum(btf.enum_values("sk_rst_reason").unwrap_or_default())
+}

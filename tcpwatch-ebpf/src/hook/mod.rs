@@ -1,0 +1,8 @@
+//! The hooks, one file per kernel event, named after the function. None knows another.
+
+mod inet_csk_listen;
+mod nf_ct_destroy;
+mod syn_recv_sock;
+mod tcp_reset;
+mod tcp_send_active_reset;
+mod tcp_send_reset;

@@ -1,0 +1,136 @@
+//! A packet that carries a TCP segment (include/linux/skbuff.h, `struct sk_buff`).
+
+use tcpwatch_common::wire::Flow;
+
+use super::layout::field;
+use super::memory::{Memory, Probe, Read};
+use super::{Sock, TcpHeader};
+
+/// Valid where both headers have been found: from `tcp_v4_rcv` on.
+#[derive(Clone, Copy)]
+pub(crate) struct Skb<R>(Memory<R>);
+
+impl<R: Read> Skb<R> {
+    #[inline(always)]
+    pub(crate) fn new(memory: Memory<R>) -> Self {
+        Self(memory)
+    }
+
+    #[inline(always)]
+    pub(crate) fn id(self) -> u64 {
+        self.0.id()
+    }
+
+    /// 4 or 6, from `protocol`, which the socket's family does not tell: a v6 socket may speak v4.
+    #[inline(always)]
+    pub(crate) fn version(self) -> Option<u8> {
+        match u16::from_be(self.0.get(field!(skb_protocol))?) {
+            ETH_P_IP => Some(4),
+            ETH_P_IPV6 => Some(6),
+            _ => None,
+        }
+    }
+
+    #[inline(always)]
+    pub(crate) fn tcp(self) -> Option<TcpHeader> {
+        TcpHeader::at(self.header(field!(skb_transport))?)
+    }
+
+    /// Bytes from `skb->data` to the end; in TCP's receive functions `data` is the TCP header.
+    #[inline(always)]
+    pub(crate) fn len(self) -> Option<u32> {
+        self.0.get(field!(skb_len))
+    }
+
+    /// Writes who talks to whom, as the receiver of this packet: local is its destination. Returns the TTL.
+    #[inline(always)]
+    pub(crate) fn describe_received(self, tcp: &TcpHeader, flow: *mut Flow) -> Option<u8> {
+        let version = self.version()?;
+        let network = self.header(field!(skb_network))?;
+        // SAFETY: `flow` is a slot of the ring with room for a `Flow`.
+        unsafe {
+            (*flow).local_port = tcp.destination();
+            (*flow).remote_port = tcp.source();
+            (*flow).version = version;
+            (*flow).pad = [0; 3];
+        }
+        if version == 4 { describe_v4(network, flow) } else { describe_v6(network, flow) }
+    }
+
+    /// The namespace of the receiving device. Gone where the packet has met a full socket.
+    #[inline(always)]
+    pub(crate) fn netns(self) -> Option<u32> {
+        let device = self.0.follow(field!(skb_dev))?;
+        device.follow(field!(dev_net))?.get(field!(netns_inode))
+    }
+
+    /// Socket's namespace, or the device's where there is no socket.
+    #[inline(always)]
+    pub(crate) fn netns_with(self, sock: Option<Sock<R>>) -> Option<u32> {
+        match sock {
+            Some(sock) => sock.netns(),
+            None => self.netns(),
+        }
+    }
+
+    /// `_nfct`: pointer to the conntrack entry, and `enum ip_conntrack_info` in the low three bits.
+    #[inline(always)]
+    pub(crate) fn conntrack(self) -> u64 {
+        self.0.get(field!(skb_nfct)).unwrap_or(0)
+    }
+
+    /// The packet was routed to this host: what `tcp_v4_send_reset` and `tcp_v6_send_reset` ask before they
+    /// answer a segment without a socket (`rt_type != RTN_LOCAL`, `ipv6_unicast_destination`).
+    #[inline(always)]
+    pub(crate) fn is_for_this_host(self) -> Option<bool> {
+        let refdst: u64 = self.0.get(field!(skb_dst))?;
+        // SKB_DST_NOREF (include/linux/skbuff.h).
+        let dst = Memory::<Probe>::new((refdst & !1) as *const u8)?;
+        if self.version()? == 4 {
+            Some(dst.get::<u16>(field!(route_type))? == RTN_LOCAL)
+        } else {
+            Some(dst.get::<u32>(field!(route6_flags))? & RTF_LOCAL != 0)
+        }
+    }
+
+    /// An address in the packet buffer, at one of the header offsets. `head` is a plain byte pointer, so the
+    /// verifier knows no type behind it.
+    #[inline(always)]
+    fn header(self, offset: Option<u32>) -> Option<Memory<Probe>> {
+        let start: u16 = self.0.get(offset)?;
+        let head = Memory::<Probe>::new(self.0.get(field!(skb_head))?)?;
+        Some(head.inside(usize::from(start)))
+    }
+}
+
+/// include/uapi/linux/ip.h, `struct iphdr`, as words.
+#[inline(always)]
+fn describe_v4(header: Memory<Probe>, flow: *mut Flow) -> Option<u8> {
+    let [_, _, ttl, source, destination]: [u32; 5] = header.get(Some(0))?;
+    // SAFETY: `flow` is a slot of the ring, aligned to 8.
+    unsafe {
+        (&raw mut (*flow).local).cast::<[u32; 4]>().write([destination, 0, 0, 0]);
+        (&raw mut (*flow).remote).cast::<[u32; 4]>().write([source, 0, 0, 0]);
+    }
+    Some(ttl.to_ne_bytes()[0])
+}
+
+/// include/uapi/linux/ipv6.h, `struct ipv6hdr`, as words.
+#[inline(always)]
+fn describe_v6(header: Memory<Probe>, flow: *mut Flow) -> Option<u8> {
+    let [_, lengths, s0, s1, s2, s3, d0, d1, d2, d3]: [u32; 10] = header.get(Some(0))?;
+    // SAFETY: `flow` is a slot of the ring, aligned to 8.
+    unsafe {
+        (&raw mut (*flow).local).cast::<[u32; 4]>().write([d0, d1, d2, d3]);
+        (&raw mut (*flow).remote).cast::<[u32; 4]>().write([s0, s1, s2, s3]);
+    }
+    Some(lengths.to_ne_bytes()[3])
+}
+
+/// include/uapi/linux/if_ether.h.
+pub(crate) const ETH_P_IP: u16 = 0x0800;
+const ETH_P_IPV6: u16 = 0x86dd;
+/// include/uapi/linux/rtnetlink.h.
+const RTN_LOCAL: u16 = 2;
+/// include/uapi/linux/ipv6_route.h.
+const RTF_LOCAL: u32 = 0x8000_0000;

@@ -1,0 +1,354 @@
+//! What the user can say. Parsing only: nothing is opened here.
+
+use std::ffi::OsString;
+use std::num::NonZeroU64;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::builder::PossibleValuesParser;
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::event::NetNs;
+use crate::explain::verdict::Direction;
+use crate::filter::{Filter, Namespace, Net, Ports, cause_codes};
+
+/// Why was this connection reset? TCP resets explained from the Linux kernel, live.
+#[derive(Debug, Parser)]
+#[command(version, arg_required_else_help = true, max_term_width = 100, after_help = EXIT_CODES)]
+pub struct Cli {
+    #[command(subcommand)]
+    pub command: Command,
+
+    /// Say more about what is done, on stderr (-vv: even more)
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    pub verbose: u8,
+}
+
+impl Cli {
+    /// The command line, or the exit with the right code that a wrong one deserves.
+    pub fn from_command_line() -> Self {
+        Self::parse()
+    }
+
+    pub fn try_from_words<T: Into<OsString> + Clone>(
+        words: impl IntoIterator<Item = T>,
+    ) -> Result<Self, clap::Error> {
+        Self::try_parse_from(words)
+    }
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Explain every TCP reset this host sends or receives, as it happens
+    #[command(after_help = RST_EXAMPLES)]
+    Rst(Rst),
+
+    /// List the causes tcpwatch can name
+    Causes,
+}
+
+#[derive(Args, Debug)]
+pub struct Rst {
+    /// Show a block per reset: cause, numbered evidence, and what to do
+    #[arg(long, conflicts_with = "output")]
+    pub explain: bool,
+
+    /// Format of what goes to stdout
+    #[arg(short, long, value_enum, default_value_t = Output::Text)]
+    pub output: Output,
+
+    /// Write a line `ready` to this file descriptor when every hook is live; stderr gets one in any case
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(i32).range(0..))]
+    pub ready_fd: Option<i32>,
+
+    /// Kernel type information, where the kernel has none at /sys/kernel/btf/vmlinux
+    #[arg(long, value_name = "FILE")]
+    pub btf: Option<PathBuf>,
+
+    #[command(flatten)]
+    pub wanted: Wanted,
+
+    #[command(flatten)]
+    pub limits: Limits,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Output {
+    /// One line per reset
+    Text,
+    /// One JSON object per line, see docs/schema/verdict.schema.json
+    Json,
+}
+
+/// Which verdicts to show. Several values of one option mean any of them, several options all of them.
+#[derive(Args, Debug, Default)]
+#[command(next_help_heading = "Filters (what is hidden is still counted)")]
+pub struct Wanted {
+    /// Network namespace: its name, its inode number, or that of a process as pid:PID
+    #[arg(long, value_name = "NETNS", value_parser = parse_netns)]
+    pub netns: Vec<Netns>,
+
+    /// Port of either end or of the service: 8080, or a range such as 8000-8999
+    #[arg(long, value_name = "PORT", value_delimiter = ',')]
+    pub port: Vec<Ports>,
+
+    /// Address of either end or of the service: 10.0.0.1, fd00::1, or a network such as 10.0.0.0/8
+    #[arg(long, value_name = "HOST", value_delimiter = ',')]
+    pub host: Vec<Net>,
+
+    /// Code of a cause (see `tcpwatch causes`), or `unexplained`
+    #[arg(long, value_name = "CODE", value_delimiter = ',', hide_possible_values = true)]
+    #[arg(value_parser = PossibleValuesParser::new(cause_codes()))]
+    pub cause: Vec<String>,
+
+    /// Only resets this host sent
+    #[arg(long, conflicts_with = "received")]
+    pub sent: bool,
+
+    /// Only resets this host received
+    #[arg(long)]
+    pub received: bool,
+}
+
+impl Wanted {
+    /// The filter, once namespaces of processes have been looked up.
+    pub fn filter(&self, netns: Vec<Namespace>) -> Filter {
+        Filter {
+            netns,
+            ports: self.port.clone(),
+            hosts: self.host.clone(),
+            causes: self.cause.clone(),
+            direction: self.direction(),
+        }
+    }
+
+    fn direction(&self) -> Option<Direction> {
+        match (self.sent, self.received) {
+            (true, _) => Some(Direction::Sent),
+            (false, true) => Some(Direction::Received),
+            (false, false) => None,
+        }
+    }
+}
+
+/// When to stop.
+#[derive(Args, Clone, Copy, Debug, Default)]
+#[command(next_help_heading = "Limits")]
+pub struct Limits {
+    /// Stop after this time: 60s, 5m, 1h30m
+    #[arg(long = "for", value_name = "DURATION", value_parser = parse_duration)]
+    pub duration: Option<Duration>,
+
+    /// Stop after this many resets were shown
+    #[arg(long, value_name = "N")]
+    pub count: Option<NonZeroU64>,
+}
+
+/// A network namespace as the user names it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Netns {
+    Is(Namespace),
+    /// The one this process lives in.
+    OfProcess(u32),
+}
+
+fn parse_netns(text: &str) -> Result<Netns, String> {
+    const FORMS: &str =
+        "expected a name such as web, an inode number such as 4026531840, or pid:PID";
+    let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    let inode = text.strip_prefix("net:[").and_then(|rest| rest.strip_suffix(']')).unwrap_or(text);
+    if let Some(pid) = text.strip_prefix("pid:") {
+        let pid = Some(pid).filter(|pid| digits(pid)).and_then(|pid| pid.parse().ok());
+        return pid.map(Netns::OfProcess).ok_or_else(|| FORMS.into());
+    }
+    if digits(inode) {
+        let inode = inode.parse().map_err(|_| FORMS)?;
+        return Ok(Netns::Is(Namespace::Inode(NetNs(inode))));
+    }
+    if inode.is_empty() {
+        return Err(FORMS.into());
+    }
+    Ok(Netns::Is(Namespace::Name(text.into())))
+}
+
+fn parse_duration(text: &str) -> Result<Duration, String> {
+    duration(text).ok_or_else(|| {
+        "expected a number with a unit (ms, s, m, h, d) such as 60s, 5m or 1h30m".into()
+    })
+}
+
+/// Numbers with units, added up.
+fn duration(text: &str) -> Option<Duration> {
+    let mut rest = text;
+    let mut total = Duration::ZERO;
+    while !rest.is_empty() {
+        let (number, after) = split_where(rest, |c| !c.is_ascii_digit());
+        let (unit, after) = split_where(after, |c| c.is_ascii_digit());
+        let millis = number.parse::<u64>().ok()?.checked_mul(unit_millis(unit)?)?;
+        total = total.checked_add(Duration::from_millis(millis))?;
+        rest = after;
+    }
+    Some(total).filter(|_| !text.is_empty())
+}
+
+fn split_where(text: &str, end: impl Fn(char) -> bool) -> (&str, &str) {
+    text.split_at(text.find(end).unwrap_or(text.len()))
+}
+
+fn unit_millis(unit: &str) -> Option<u64> {
+    match unit {
+        "ms" => Some(1),
+        "s" => Some(1_000),
+        "m" => Some(60_000),
+        "h" => Some(3_600_000),
+        "d" => Some(86_400_000),
+        _ => None,
+    }
+}
+
+const RST_EXAMPLES: &str = "\
+Examples:
+  tcpwatch rst --explain                          every reset, with evidence and remedy
+  tcpwatch rst --port 8080 --for 5m               what happens to one service
+  tcpwatch rst --netns pid:4211 --sent            what one container refuses
+  tcpwatch rst --cause conntrack-expired,conntrack-flushed --host 10.0.0.0/8
+  tcpwatch rst -o json --count 100 | jq -r 'select(.type == \"verdict\").cause'";
+
+const EXIT_CODES: &str = "\
+Exit codes: 0 ok, 1 failure (the message says the next step), 2 wrong usage, 3 a gate was not met.
+Needs root, or CAP_BPF and CAP_PERFMON; more to see every namespace and process (see README.md).";
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+    use clap::error::ErrorKind;
+
+    use super::*;
+
+    fn parsed(words: &str) -> Result<Rst, clap::Error> {
+        let words = format!("tcpwatch rst {words}");
+        let cli = Cli::try_from_words(words.split_whitespace())?;
+        match cli.command {
+            Command::Rst(rst) => Ok(rst),
+            Command::Causes => unreachable!(),
+        }
+    }
+
+    fn refused(words: &str) -> String {
+        let error = parsed(words).unwrap_err();
+        assert_eq!(error.exit_code(), 2);
+        error.to_string()
+    }
+
+    #[test]
+    fn the_definition_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn help_names_every_option_with_examples() {
+        let error = Cli::try_from_words(["tcpwatch", "rst", "--help"]).unwrap_err();
+        assert_eq!((error.kind(), error.exit_code()), (ErrorKind::DisplayHelp, 0));
+        let help = error.to_string();
+        for option in [
+            "--explain",
+            "--output",
+            "--netns",
+            "--port",
+            "--host",
+            "--cause",
+            "--sent",
+            "--received",
+            "--for",
+            "--count",
+            "--ready-fd",
+            "--btf",
+            "--verbose",
+            "Examples:",
+        ] {
+            assert!(help.contains(option), "{option} is missing in\n{help}");
+        }
+    }
+
+    #[test]
+    fn nothing_said_means_everything_as_text() {
+        let rst = parsed("").unwrap();
+        assert_eq!(rst.output, Output::Text);
+        assert_eq!(rst.wanted.filter(Vec::new()), Filter::default());
+        assert_eq!((rst.limits.duration, rst.limits.count), (None, None));
+    }
+
+    #[test]
+    fn filters_take_several_values() {
+        let rst = parsed("--port 80,443 --port 8000-8999 --host 10.0.0.0/8 --cause no-listener,unexplained --sent").unwrap();
+        let filter = rst.wanted.filter(vec![Namespace::Name("web".into())]);
+        assert_eq!((filter.ports.len(), filter.hosts.len(), filter.causes.len()), (3, 1, 2));
+        assert_eq!(filter.direction, Some(Direction::Sent));
+        assert_eq!(parsed("--received").unwrap().wanted.direction(), Some(Direction::Received));
+    }
+
+    #[test]
+    fn a_namespace_has_four_spellings() {
+        let netns = |words| parsed(words).unwrap().wanted.netns;
+        let inode = Netns::Is(Namespace::Inode(NetNs(4_026_531_840)));
+        assert_eq!(netns("--netns 4026531840"), std::slice::from_ref(&inode));
+        assert_eq!(netns("--netns net:[4026531840]"), [inode]);
+        assert_eq!(netns("--netns pid:12"), [Netns::OfProcess(12)]);
+        assert_eq!(netns("--netns web-1"), [Netns::Is(Namespace::Name("web-1".into()))]);
+        for text in ["pid:", "pid:x", "pid:-1", "99999999999", "net:[]"] {
+            assert!(
+                refused(&format!("--netns {text}")).contains("expected a name such as web"),
+                "{text}"
+            );
+        }
+    }
+
+    #[test]
+    fn an_unknown_cause_names_the_nearest_and_all() {
+        let said = refused("--cause conntrack-expird");
+        assert!(said.contains("similar value exists: 'conntrack-expired'"), "{said}");
+        assert!(said.contains("possible values: ") && said.contains("unexplained"), "{said}");
+    }
+
+    #[test]
+    fn wrong_values_name_the_accepted_form() {
+        assert!(
+            refused("--port http").contains("a port such as 8080 or a range such as 8000-8999")
+        );
+        assert!(refused("--host example.org").contains("an address such as 10.0.0.1"));
+        assert!(refused("--for 60").contains("such as 60s, 5m or 1h30m"));
+        assert!(refused("-o xml").contains("possible values: text, json"));
+        refused("--count 0");
+        refused("--ready-fd -1");
+        refused("--sent --received");
+        refused("--explain -o json");
+        refused("--colour");
+    }
+
+    #[test]
+    fn durations_add_up() {
+        let seconds = |text| duration(text).map(|span| span.as_secs_f64());
+        assert_eq!(seconds("60s"), Some(60.0));
+        assert_eq!(seconds("1h30m"), Some(5_400.0));
+        assert_eq!(seconds("1d"), Some(86_400.0));
+        assert_eq!(seconds("1500ms"), Some(1.5));
+        assert_eq!(seconds("0s"), Some(0.0));
+    }
+
+    #[test]
+    fn durations_in_other_forms_are_refused() {
+        for text in [
+            "",
+            "60",
+            "s",
+            "5x",
+            "-5s",
+            "1.5h",
+            "5 m",
+            "99999999999999999999s",
+            "18446744073709551615d",
+        ] {
+            assert_eq!(duration(text), None, "{text}");
+        }
+    }
+}

@@ -1,0 +1,27 @@
+//! The verbs, one per file.
+
+mod causes;
+#[cfg(feature = "live")]
+mod ready;
+#[cfg(feature = "live")]
+mod rst;
+#[cfg(feature = "live")]
+mod signals;
+mod stdout;
+
+use stdout::Stdout;
+
+use crate::cli::{Cli, Command};
+
+/// Does what was asked for.
+pub fn run(cli: &Cli) -> anyhow::Result<()> {
+    match &cli.command {
+        #[cfg(feature = "live")]
+        Command::Rst(args) => rst::run(args, cli.verbose > 0),
+        #[cfg(not(feature = "live"))]
+        Command::Rst(_) => anyhow::bail!(
+            "this tcpwatch was built without support for watching a kernel. Build it with the feature `live`"
+        ),
+        Command::Causes => causes::run(Stdout::open()?),
+    }
+}

@@ -1,0 +1,34 @@
+use tcpwatch_common::wire;
+
+use super::{Malformed, flow::flow, socket::required};
+use crate::event::{NetNs, RstReceived, Time};
+
+pub(super) fn decode(record: &wire::RstReceived) -> Result<RstReceived, Malformed> {
+    Ok(RstReceived {
+        time: Time(record.header.time),
+        netns: NetNs(record.header.netns),
+        flow: flow(&record.flow)?,
+        socket: required(&record.socket)?,
+        seq: record.seq,
+        ttl: (record.has_packet != 0).then_some(record.ttl),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::sample;
+    use super::*;
+
+    #[test]
+    fn with_a_packet_there_is_a_ttl() {
+        let rst = decode(&sample::rst_received()).unwrap();
+        assert_eq!((rst.seq, rst.ttl), (400, Some(63)));
+        assert_eq!(rst.socket.state.name(), "ESTABLISHED");
+    }
+
+    #[test]
+    fn without_a_packet_there_is_none() {
+        let record = wire::RstReceived { has_packet: 0, ttl: 0, ..sample::rst_received() };
+        assert_eq!(decode(&record).unwrap().ttl, None);
+    }
+}

@@ -1,0 +1,148 @@
+//! One record of each kind, as the hooks write them.
+
+use tcpwatch_common::wire::{
+    AcceptQueueOverflowed, ConnectionAborted, ConntrackDestroyed, Flow, Header, Listener,
+    RstReceived, RstSent, Socket, Task, Tuple, kind, socket_flag, socket_kind, way,
+};
+use zerocopy::IntoBytes;
+
+pub(super) fn all() -> Vec<Vec<u8>> {
+    vec![
+        rst_sent().as_bytes().to_vec(),
+        connection_aborted().as_bytes().to_vec(),
+        rst_received().as_bytes().to_vec(),
+        accept_queue_overflowed().as_bytes().to_vec(),
+        listener_opened().as_bytes().to_vec(),
+        conntrack_destroyed().as_bytes().to_vec(),
+    ]
+}
+
+pub(super) fn rst_sent() -> RstSent {
+    RstSent {
+        header: header(kind::RST_SENT),
+        flow: flow(),
+        socket: listener(),
+        packet: 0xabcd,
+        seq: 100,
+        ack: 200,
+        payload: 7,
+        reason: 6,
+        tcp_flags: 0x10,
+        ttl: 64,
+        tracked: 1,
+        ctinfo: 2,
+        pad: [0; 4],
+    }
+}
+
+pub(super) fn connection_aborted() -> ConnectionAborted {
+    ConnectionAborted {
+        header: header(kind::CONNECTION_ABORTED),
+        flow: flow(),
+        socket: Socket { state: 7, ..listener() },
+        seq: 300,
+        unread: 17,
+        reason: 11,
+        user_timeout: 30_000,
+        probes: 2,
+        pad: [0; 7],
+        task: task(),
+    }
+}
+
+pub(super) fn rst_received() -> RstReceived {
+    RstReceived {
+        header: header(kind::RST_RECEIVED),
+        flow: flow(),
+        socket: Socket { state: 1, ..listener() },
+        seq: 400,
+        ttl: 63,
+        has_packet: 1,
+        pad: [0; 2],
+    }
+}
+
+pub(super) fn accept_queue_overflowed() -> AcceptQueueOverflowed {
+    AcceptQueueOverflowed {
+        header: header(kind::ACCEPT_QUEUE_OVERFLOWED),
+        flow: flow(),
+        socket: listener(),
+        packet: 0xabcd,
+    }
+}
+
+pub(super) fn listener_opened() -> Listener {
+    Listener {
+        header: header(kind::LISTENER_OPENED),
+        local: [0; 16],
+        port: 8080,
+        version: 6,
+        v6only: 0,
+        pad: [0; 4],
+        socket: Socket { state: 7, ..listener() },
+        task: task(),
+    }
+}
+
+/// Up for 1000 seconds at 250 ticks each, with 60 seconds left.
+pub(super) fn conntrack_destroyed() -> ConntrackDestroyed {
+    let tuple = |source, destination, source_port, destination_port| Tuple {
+        source: v4(source),
+        destination: v4(destination),
+        source_port,
+        destination_port,
+        version: 4,
+        pad: [0; 3],
+    };
+    ConntrackDestroyed {
+        header: Header { time: 1000 * 1_000_000_000, ..header(kind::CONNTRACK_DESTROYED) },
+        original: tuple([10, 0, 0, 2], [10, 96, 0, 1], 50_000, 80),
+        reply: tuple([10, 0, 0, 1], [10, 0, 0, 2], 8080, 50_000),
+        jiffies: (1 << 32) + 700 * 250,
+        timeout: 760 * 250,
+        status: 0x0e,
+        tcp_state: 3,
+        pad: [0; 7],
+        task: task(),
+    }
+}
+
+pub(super) fn flow() -> Flow {
+    Flow {
+        local: v4([10, 0, 0, 1]),
+        remote: v4([10, 0, 0, 2]),
+        local_port: 80,
+        remote_port: 50_000,
+        version: 4,
+        pad: [0; 3],
+    }
+}
+
+pub(super) fn listener() -> Socket {
+    Socket {
+        id: 0xffff_8880_0000_1000,
+        cgroup: 0,
+        inode: 4711,
+        accept_len: 3,
+        accept_limit: 2,
+        syn_len: 5,
+        state: 10,
+        kind: socket_kind::FULL,
+        flags: socket_flag::OWNED,
+        substate: 0,
+    }
+}
+
+pub(super) fn task() -> Task {
+    Task { pid: 42, flags: 0, exit_code: 0, uid: 1000, comm: *b"nginx\0\0\0\0\0\0\0\0\0\0\0" }
+}
+
+fn header(kind: u8) -> Header {
+    Header { time: 1_000, netns: 4_026_531_840, cpu: 1, kind, way: way::FENTRY }
+}
+
+fn v4([a, b, c, d]: [u8; 4]) -> [u8; 16] {
+    let mut bytes = [0; 16];
+    bytes[..4].copy_from_slice(&[a, b, c, d]);
+    bytes
+}

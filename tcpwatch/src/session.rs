@@ -1,0 +1,246 @@
+//! *The* loop: event → timeline → engine → filter → sinks. Live and replay both run it.
+
+use std::io;
+use std::time::Duration;
+
+use crate::engine::Engine;
+use crate::event::{Event, Time};
+use crate::explain::verdict::{Amendment, Conclusion, Totals, Verdict};
+use crate::filter::{Filter, Gate, Passage};
+use crate::sink::{Sink, Summary};
+use crate::timeline::Timeline;
+
+/// One run, from the first event to the totals.
+pub struct Session {
+    timeline: Timeline,
+    /// Events in the timeline.
+    waiting: usize,
+    engine: Engine,
+    desk: Desk,
+    /// Latest time told to the sinks.
+    until: Time,
+}
+
+impl Session {
+    /// `slack` must be at least the interval at which the slowest source is drained. After `count` verdicts shown
+    /// nothing new is shown.
+    pub fn new(
+        slack: Duration,
+        filter: Filter,
+        count: Option<u64>,
+        sinks: Vec<Box<dyn Sink>>,
+    ) -> Self {
+        let desk = Desk { gate: Gate::new(filter), sinks, count, verdicts: 0, shown: 0 };
+        Self {
+            timeline: Timeline::new(slack),
+            waiting: 0,
+            engine: Engine::new(),
+            desk,
+            until: Time::default(),
+        }
+    }
+
+    /// Takes what was drained together. All of it goes in before anything comes out: one ring's latest event must
+    /// not overtake another ring's earliest.
+    pub fn feed(&mut self, events: impl IntoIterator<Item = Event>) -> io::Result<()> {
+        for event in events {
+            self.desk.introduce(&event)?;
+            self.timeline.push(event);
+            self.waiting += 1;
+        }
+        while let Some(event) = self.timeline.next_ready() {
+            self.waiting -= 1;
+            self.observe(&event)?;
+        }
+        Ok(())
+    }
+
+    /// Writes what was gathered.
+    pub fn flush(&mut self) -> io::Result<()> {
+        self.desk.each(|sink| sink.flush())
+    }
+
+    /// Something waits for time to pass: ticks are wanted.
+    pub fn pending(&self) -> bool {
+        self.waiting > 0 || self.engine.pending()
+    }
+
+    /// As many verdicts were shown as were asked for.
+    pub fn is_done(&self) -> bool {
+        self.desk.is_done()
+    }
+
+    /// Closes what is open, and gives account. `cpu` is our own time, where there was a run to measure.
+    pub fn finish(mut self, cpu: Option<Duration>) -> io::Result<Totals> {
+        while let Some(event) = self.timeline.next_remaining() {
+            self.observe(&event)?;
+        }
+        self.desk.tell(self.engine.finish())?;
+        let totals = self.engine.totals();
+        let summary = Summary { totals: &totals, hidden: self.desk.hidden(), cpu };
+        self.desk.each(|sink| sink.totals(&summary))?;
+        self.flush()?;
+        Ok(totals)
+    }
+
+    fn observe(&mut self, event: &Event) -> io::Result<()> {
+        self.desk.tell(self.engine.observe(event))?;
+        if let Event::EventsLost(lost) = event {
+            self.desk.each(|sink| sink.lost(lost))?;
+        }
+        if event.time() > self.until {
+            self.until = event.time();
+            self.desk.each(|sink| sink.until(event.time()))?;
+        }
+        Ok(())
+    }
+}
+
+/// Hands conclusions to the sinks, as far as they are wanted.
+struct Desk {
+    gate: Gate,
+    sinks: Vec<Box<dyn Sink>>,
+    count: Option<u64>,
+    verdicts: u64,
+    shown: u64,
+}
+
+impl Desk {
+    /// Clocks and coverage go out at once: everything after needs them.
+    fn introduce(&mut self, event: &Event) -> io::Result<()> {
+        match event {
+            Event::HostDescribed(host) => self.each(|sink| sink.started(host)),
+            Event::CoverageDeclared(coverage) => self.each(|sink| sink.coverage(coverage)),
+            _ => Ok(()),
+        }
+    }
+
+    fn tell(&mut self, conclusions: Vec<Conclusion>) -> io::Result<()> {
+        conclusions.into_iter().try_for_each(|conclusion| match conclusion {
+            Conclusion::Verdict(verdict) => self.verdict(verdict),
+            Conclusion::Amendment(amendment) => self.amendment(&amendment),
+        })
+    }
+
+    fn verdict(&mut self, verdict: Box<Verdict>) -> io::Result<()> {
+        self.verdicts += 1;
+        if self.is_done() {
+            return Ok(());
+        }
+        match self.gate.verdict(verdict) {
+            Some(verdict) => self.show(&verdict),
+            None => Ok(()),
+        }
+    }
+
+    fn amendment(&mut self, amendment: &Amendment) -> io::Result<()> {
+        match self.gate.amendment(amendment) {
+            Passage::Hide => return Ok(()),
+            Passage::ShowAfter(_) if self.is_done() => return Ok(()),
+            Passage::ShowAfter(verdict) => self.show(&verdict)?,
+            Passage::Show => {}
+        }
+        self.each(|sink| sink.amendment(amendment))
+    }
+
+    fn show(&mut self, verdict: &Verdict) -> io::Result<()> {
+        self.shown += 1;
+        self.each(|sink| sink.verdict(verdict))
+    }
+
+    fn is_done(&self) -> bool {
+        self.count.is_some_and(|count| self.shown >= count)
+    }
+
+    fn hidden(&self) -> u64 {
+        self.verdicts - self.shown
+    }
+
+    fn each(&mut self, tell: impl FnMut(&mut Box<dyn Sink>) -> io::Result<()>) -> io::Result<()> {
+        self.sinks.iter_mut().try_for_each(tell)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::RefCell;
+    use std::io::Write;
+    use std::rc::Rc;
+
+    use super::*;
+    use crate::explain::story::Story;
+    use crate::sink::{Clock, Json, Line, Paint};
+
+    /// A file that can still be read when its sink is gone.
+    #[derive(Clone, Default)]
+    struct Shared(Rc<RefCell<Vec<u8>>>);
+
+    impl Write for Shared {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.borrow_mut().write(bytes)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    struct Closed;
+
+    impl Write for Closed {
+        fn write(&mut self, _bytes: &[u8]) -> io::Result<usize> {
+            Err(io::ErrorKind::BrokenPipe.into())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    fn two_refusals() -> Vec<Event> {
+        let story = Story::new().after(5).syn_meets_nobody("10.0.0.1:80", "10.0.0.9:40000");
+        story.after(5).syn_meets_nobody("10.0.0.1:81", "10.0.0.9:40001").events()
+    }
+
+    fn written(filter: Filter, count: Option<u64>) -> String {
+        let shared = Shared::default();
+        let sink = Line::new(Clock::utc(), Paint::PLAIN, shared.clone());
+        let mut session = Session::new(SLACK, filter, count, vec![Box::new(sink)]);
+        session.feed(two_refusals()).unwrap();
+        session.finish(None).unwrap();
+        String::from_utf8(shared.0.take()).unwrap()
+    }
+
+    const SLACK: Duration = Duration::from_millis(20);
+
+    #[test]
+    fn every_verdict_is_shown_and_counted() {
+        let text = written(Filter::default(), None);
+        assert!(text.contains("#1 sent 10.0.0.1:80 "), "{text}");
+        assert!(text.contains("#2 sent 10.0.0.1:81 "), "{text}");
+        assert!(text.contains("totals    2 explained, 0 unexplained, 0 lost\n"), "{text}");
+    }
+
+    #[test]
+    fn filters_hide_but_the_account_stays_whole() {
+        let filter = Filter { ports: vec!["81".parse().unwrap()], ..Filter::default() };
+        let text = written(filter, None);
+        assert!(!text.contains("#1 "), "{text}");
+        assert!(text.contains("2 explained, 0 unexplained, 0 lost; 1 not shown"), "{text}");
+    }
+
+    #[test]
+    fn a_count_stops_the_showing() {
+        let text = written(Filter::default(), Some(1));
+        assert!(text.contains("#1 ") && !text.contains("#2 "), "{text}");
+        assert!(text.contains("2 explained, 0 unexplained, 0 lost; 1 not shown"), "{text}");
+    }
+
+    #[test]
+    fn nobody_reading_is_an_error_to_be_told() {
+        let mut session =
+            Session::new(SLACK, Filter::default(), None, vec![Box::new(Json::new(Closed))]);
+        session.feed(two_refusals()).unwrap();
+        assert_eq!(session.flush().unwrap_err().kind(), io::ErrorKind::BrokenPipe);
+    }
+}

@@ -1,0 +1,225 @@
+//! The same reset again and again: shown a few times, then counted.
+//!
+//! Event time decides what is folded and when the count is shown, so a replay folds as the live run did.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::net::IpAddr;
+use std::time::Duration;
+
+use super::line::arrow;
+use crate::event::{Endpoint, NetNs, Time};
+use crate::explain::mechanism::Mechanism;
+use crate::explain::verdict::{Amendment, Direction, Finding, Verdict};
+
+/// What makes two lines the same to a reader.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Key {
+    Reset {
+        netns: NetNs,
+        direction: Direction,
+        local: Endpoint,
+        remote: IpAddr,
+        cause: Option<&'static str>,
+        mechanism: Mechanism,
+    },
+    Amendment {
+        cause: &'static str,
+    },
+}
+
+impl Key {
+    pub(super) fn of(verdict: &Verdict) -> Self {
+        Self::Reset {
+            netns: verdict.netns,
+            direction: verdict.direction,
+            local: verdict.flow.local,
+            remote: verdict.flow.remote.addr,
+            cause: code(&verdict.finding),
+            mechanism: verdict.mechanism,
+        }
+    }
+
+    pub(super) fn of_amendment(amendment: &Amendment) -> Self {
+        Self::Amendment { cause: amendment.explanation.cause.code() }
+    }
+}
+
+fn code(finding: &Finding) -> Option<&'static str> {
+    match finding {
+        Finding::Explained(explanation) => Some(explanation.cause.code()),
+        Finding::Unexplained { .. } => None,
+    }
+}
+
+/// Everything that repeats at the moment.
+#[derive(Default)]
+pub(super) struct Folds {
+    runs: HashMap<Key, Run>,
+    /// Keys with something to tell, in order of their first hidden line.
+    hiding: Vec<Key>,
+    due: Option<Time>,
+}
+
+struct Run {
+    since: Time,
+    shown: u32,
+    hidden: u64,
+    first: u64,
+    last: u64,
+}
+
+impl Folds {
+    /// Whether this one is to be shown. What is not shown is counted, and the count comes out of [`Self::due`].
+    pub(super) fn shows(&mut self, key: Key, id: u64, time: Time) -> bool {
+        if self.runs.len() >= MOST && !self.runs.contains_key(&key) {
+            return true;
+        }
+        let run = self.runs.entry(key).or_insert_with(|| Run::new(id, time));
+        if run.hidden == 0 && time.since(run.since) > WINDOW {
+            *run = Run::new(id, time);
+        }
+        run.last = id;
+        if run.shown < SHOWN {
+            run.shown += 1;
+            return true;
+        }
+        run.hidden += 1;
+        if run.hidden == 1 {
+            self.hiding.push(key);
+            self.due.get_or_insert(time.plus(INTERVAL));
+        }
+        false
+    }
+
+    /// Counts that have waited long enough.
+    pub(super) fn due(&mut self, now: Time) -> Vec<Repeats> {
+        if self.due.is_none_or(|due| now < due) {
+            return Vec::new();
+        }
+        let repeats = self.rest();
+        self.runs.retain(|_, run| now.since(run.since) <= WINDOW);
+        repeats
+    }
+
+    /// All counts.
+    pub(super) fn rest(&mut self) -> Vec<Repeats> {
+        self.due = None;
+        self.hiding.drain(..).filter_map(|key| take(&mut self.runs, key)).collect()
+    }
+}
+
+fn take(runs: &mut HashMap<Key, Run>, key: Key) -> Option<Repeats> {
+    let run = runs.get_mut(&key)?;
+    let count = std::mem::take(&mut run.hidden);
+    Some(Repeats { key, count, first: run.first, last: run.last })
+}
+
+impl Run {
+    fn new(id: u64, since: Time) -> Self {
+        Self { since, shown: 0, hidden: 0, first: id, last: id }
+    }
+}
+
+/// How often something was not shown.
+pub(super) struct Repeats {
+    key: Key,
+    count: u64,
+    /// Id of the first that was shown.
+    first: u64,
+    last: u64,
+}
+
+impl fmt::Display for Repeats {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (count, first, last) = (self.count, self.first, self.last);
+        match &self.key {
+            Key::Reset { direction, local, remote, cause, mechanism, .. } => {
+                let arrow = arrow(*direction);
+                write!(
+                    f,
+                    "×{count} more like #{first}, to #{last}: {direction} {local} {arrow} {remote} "
+                )?;
+                match cause {
+                    Some(code) => f.write_str(code),
+                    None => write!(f, "unexplained ({mechanism})"),
+                }
+            }
+            Key::Amendment { cause } => {
+                write!(f, "×{count} more amended like #{first}, to #{last}: {cause}")
+            }
+        }
+    }
+}
+
+/// So many of a kind are shown in one [`WINDOW`].
+const SHOWN: u32 = 3;
+const WINDOW: Duration = Duration::from_mins(1);
+/// A count waits this long to grow.
+const INTERVAL: Duration = Duration::from_secs(1);
+/// Kinds remembered; beyond, every line is shown.
+const MOST: usize = 4096;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sink::samples;
+
+    fn at(ms: u64) -> Time {
+        samples::START.plus(Duration::from_millis(ms))
+    }
+
+    fn shows(folds: &mut Folds, id: u64, ms: u64) -> bool {
+        folds.shows(Key::of(&samples::explained()), id, at(ms))
+    }
+
+    fn said(repeats: Vec<Repeats>) -> Vec<String> {
+        repeats.into_iter().map(|repeats| repeats.to_string()).collect()
+    }
+
+    #[test]
+    fn the_fourth_of_a_kind_is_counted() {
+        let mut folds = Folds::default();
+        let shown: Vec<_> = (1..=5).map(|id| shows(&mut folds, id, id)).collect();
+        assert_eq!(shown, [true, true, true, false, false]);
+        let expected = "×2 more like #1, to #5: sent 10.0.0.1:80 -> 10.0.0.9 no-listener";
+        assert_eq!(said(folds.rest()), [expected]);
+        assert_eq!(said(folds.rest()), [""; 0]);
+    }
+
+    #[test]
+    fn counts_come_once_a_second() {
+        let mut folds = Folds::default();
+        (1..=4).for_each(|id| _ = shows(&mut folds, id, id));
+        assert_eq!(folds.due(at(1_003)).len(), 0);
+        assert_eq!(folds.due(at(1_004)).len(), 1);
+        assert!(!shows(&mut folds, 5, 2_000), "the same minute goes on");
+        assert_eq!(folds.rest().len(), 1);
+    }
+
+    #[test]
+    fn after_a_minute_it_is_news_again() {
+        let mut folds = Folds::default();
+        (1..=3).for_each(|id| _ = shows(&mut folds, id, id));
+        assert!(shows(&mut folds, 4, 60_002));
+    }
+
+    #[test]
+    fn another_address_is_another_kind() {
+        let mut folds = Folds::default();
+        (1..=4).for_each(|id| _ = shows(&mut folds, id, id));
+        let key = Key::of(&samples::received());
+        assert!(folds.shows(key, 5, at(5)));
+    }
+
+    #[test]
+    fn too_many_kinds_are_shown_rather_than_forgotten() {
+        let mut folds = Folds::default();
+        for port in 0..5_000_u16 {
+            let mut verdict = samples::explained();
+            verdict.flow.local.port = port;
+            assert!(folds.shows(Key::of(&verdict), u64::from(port), at(1)));
+        }
+        assert_eq!(folds.runs.len(), MOST);
+    }
+}

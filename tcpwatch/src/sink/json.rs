@@ -1,0 +1,508 @@
+//! One JSON object per line; described by `docs/schema/verdict.schema.json`.
+//!
+//! Names are stable within a `schema` number. Enums are strings, times are RFC 3339 with nanoseconds in UTC.
+
+use std::collections::BTreeMap;
+use std::io::{self, Write};
+
+use serde::Serialize;
+use serde_json::ser::Formatter;
+
+use super::escape::{is_harmful, is_plain};
+use super::out::Out;
+use super::{Clock, Sink, Summary};
+use crate::event::{
+    CoverageDeclared, Endpoint, EventsLost, Fact, HookCoverage, HostDescribed, LossStage, NetNs,
+    Owner, TcpState, Time, Way,
+};
+use crate::explain::cause::Cause;
+use crate::explain::mechanism::Mechanism;
+use crate::explain::verdict::{self, Certainty, Direction, Explanation, Finding, Remedy, Symptom};
+
+/// Raised when a name changes its meaning or goes; new names come without.
+pub const SCHEMA: u32 = 1;
+
+/// JSON Lines for programs.
+pub struct Json<W> {
+    clock: Clock,
+    out: Out<W>,
+}
+
+impl<W: Write> Json<W> {
+    pub fn new(to: W) -> Self {
+        Self { clock: Clock::utc(), out: Out::new(to) }
+    }
+
+    fn write(&mut self, body: Body<'_>) -> io::Result<()> {
+        let line = Object { schema: SCHEMA, body };
+        let mut to = serde_json::Serializer::with_formatter(&mut self.out.bytes, Harmless);
+        line.serialize(&mut to)?;
+        self.out.bytes.push(b'\n');
+        self.out.relieve()
+    }
+
+    fn time(&mut self, time: Time) -> String {
+        self.clock.at(time).rfc3339()
+    }
+
+    fn lines(&mut self, explanation: &Explanation) -> Vec<EvidenceLine> {
+        let evidence = explanation.cause.evidence().into_iter();
+        evidence
+            .map(|line| EvidenceLine {
+                source: line.source,
+                time: line.at.map(|at| self.time(at)),
+                text: line.text,
+            })
+            .collect()
+    }
+}
+
+impl<W: Write> Sink for Json<W> {
+    fn started(&mut self, host: &HostDescribed) -> io::Result<()> {
+        self.clock.set(host);
+        let time = self.time(host.time);
+        self.write(Body::Started(Started {
+            time,
+            hostname: &host.hostname,
+            boot_id: &host.boot_id,
+            kernel: &host.kernel,
+            version: &host.version,
+        }))
+    }
+
+    fn coverage(&mut self, coverage: &CoverageDeclared) -> io::Result<()> {
+        let time = self.time(coverage.time);
+        let hooks = coverage.hooks.iter().map(Row::of).collect();
+        self.write(Body::Coverage(Coverage { time, hooks }))
+    }
+
+    fn verdict(&mut self, verdict: &verdict::Verdict) -> io::Result<()> {
+        let time = self.time(verdict.time);
+        let told = match &verdict.finding {
+            Finding::Explained(best) => Told::of(best, self.lines(best)),
+            Finding::Unexplained { .. } => Told::nothing(),
+        };
+        self.write(Body::Verdict(Box::new(Verdict::of(verdict, time, told))))
+    }
+
+    fn amendment(&mut self, amendment: &verdict::Amendment) -> io::Result<()> {
+        let time = self.time(amendment.time);
+        let told = Told::of(&amendment.explanation, self.lines(&amendment.explanation));
+        let owner = amendment.owner.as_ref();
+        self.write(Body::Amendment(Box::new(Amendment { of: amendment.of, time, told, owner })))
+    }
+
+    fn lost(&mut self, lost: &EventsLost) -> io::Result<()> {
+        let (since, until) = (self.time(lost.since), self.time(lost.until));
+        let (fact, count, stage) = (lost.fact, lost.count, lost.stage);
+        self.write(Body::Lost(Lost { since, until, fact, count, stage }))
+    }
+
+    fn totals(&mut self, summary: &Summary<'_>) -> io::Result<()> {
+        self.write(Body::Totals(Totals::of(summary)))
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.out.drain()
+    }
+}
+
+#[derive(Serialize)]
+struct Object<'a> {
+    schema: u32,
+    #[serde(flatten)]
+    body: Body<'a>,
+}
+
+#[derive(Serialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+enum Body<'a> {
+    Started(Started<'a>),
+    Coverage(Coverage<'a>),
+    Verdict(Box<Verdict<'a>>),
+    Amendment(Box<Amendment<'a>>),
+    Lost(Lost),
+    Totals(Totals<'a>),
+}
+
+#[derive(Serialize)]
+struct Started<'a> {
+    time: String,
+    hostname: &'a str,
+    boot_id: &'a str,
+    kernel: &'a str,
+    version: &'a str,
+}
+
+#[derive(Serialize)]
+struct Coverage<'a> {
+    time: String,
+    hooks: Vec<Row<'a>>,
+}
+
+#[derive(Serialize)]
+struct Row<'a> {
+    fact: Fact,
+    hook: &'a str,
+    way: Option<Way>,
+    failed: &'a [String],
+    blind: Option<&'a str>,
+}
+
+impl<'a> Row<'a> {
+    fn of(hook: &'a HookCoverage) -> Self {
+        Self {
+            fact: hook.fact,
+            hook: &hook.hook,
+            way: hook.way,
+            failed: &hook.failed,
+            blind: Some(hook.blind.as_str()).filter(|blind| !blind.is_empty()),
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct Verdict<'a> {
+    id: u64,
+    time: String,
+    netns: Namespace<'a>,
+    direction: Direction,
+    local: Endpoint,
+    remote: Endpoint,
+    service: Option<Endpoint>,
+    symptom: Symptom,
+    errno: Option<Errno>,
+    mechanism: Mechanism,
+    reset_reason: Option<&'a str>,
+    state: Option<TcpState>,
+    #[serde(flatten)]
+    told: Told<'a>,
+    missing: &'a [String],
+    also: Vec<Also<'a>>,
+    owner: Option<&'a Owner>,
+    joined: Option<u64>,
+}
+
+impl<'a> Verdict<'a> {
+    fn of(verdict: &'a verdict::Verdict, time: String, told: Told<'a>) -> Self {
+        Self {
+            id: verdict.id,
+            time,
+            netns: Namespace::of(verdict.netns, verdict.namespace.as_deref()),
+            direction: verdict.direction,
+            local: verdict.flow.local,
+            remote: verdict.flow.remote,
+            service: verdict.service,
+            symptom: verdict.symptom,
+            errno: verdict.errno.map(|errno| Errno { name: errno.name, number: errno.number }),
+            mechanism: verdict.mechanism,
+            reset_reason: verdict.reason.as_deref(),
+            state: verdict.state,
+            told,
+            missing: missing(&verdict.finding),
+            also: verdict.also.iter().map(Also::of).collect(),
+            owner: verdict.owner.as_ref(),
+            joined: verdict.joined,
+        }
+    }
+}
+
+fn missing(finding: &Finding) -> &[String] {
+    match finding {
+        Finding::Explained(_) => &[],
+        Finding::Unexplained { missing } => missing,
+    }
+}
+
+#[derive(Serialize)]
+struct Amendment<'a> {
+    of: u64,
+    time: String,
+    #[serde(flatten)]
+    told: Told<'a>,
+    owner: Option<&'a Owner>,
+}
+
+/// What is said about the cause: all of it, or nothing.
+#[derive(Serialize)]
+struct Told<'a> {
+    cause: Option<&'static str>,
+    certainty: Option<Certainty>,
+    sentence: Option<String>,
+    evidence: Evidence<'a>,
+    evidence_lines: Vec<EvidenceLine>,
+    remedy: Option<Remedy>,
+}
+
+impl<'a> Told<'a> {
+    fn of(explanation: &'a Explanation, evidence_lines: Vec<EvidenceLine>) -> Self {
+        let cause = &explanation.cause;
+        Self {
+            cause: Some(cause.code()),
+            certainty: Some(explanation.certainty),
+            sentence: Some(cause.to_string()),
+            evidence: Evidence::Of(cause),
+            evidence_lines,
+            remedy: Some(cause.remedy()),
+        }
+    }
+
+    fn nothing() -> Self {
+        Self {
+            cause: None,
+            certainty: None,
+            sentence: None,
+            evidence: Evidence::None {},
+            evidence_lines: Vec::new(),
+            remedy: None,
+        }
+    }
+}
+
+/// The fields of the cause; an empty object where there is none.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Evidence<'a> {
+    Of(&'a Cause),
+    None {},
+}
+
+#[derive(Serialize)]
+struct EvidenceLine {
+    source: &'static str,
+    time: Option<String>,
+    text: String,
+}
+
+#[derive(Serialize)]
+struct Also<'a> {
+    cause: &'static str,
+    certainty: Certainty,
+    sentence: String,
+    evidence: &'a Cause,
+}
+
+impl<'a> Also<'a> {
+    fn of(explanation: &'a Explanation) -> Self {
+        Self {
+            cause: explanation.cause.code(),
+            certainty: explanation.certainty,
+            sentence: explanation.cause.to_string(),
+            evidence: &explanation.cause,
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct Errno {
+    name: &'static str,
+    number: i32,
+}
+
+#[derive(Serialize)]
+struct Namespace<'a> {
+    inode: NetNs,
+    name: Option<&'a str>,
+}
+
+impl<'a> Namespace<'a> {
+    fn of(inode: NetNs, name: Option<&'a str>) -> Self {
+        Self { inode, name }
+    }
+}
+
+#[derive(Serialize)]
+struct Lost {
+    since: String,
+    until: String,
+    fact: Fact,
+    count: u64,
+    stage: LossStage,
+}
+
+#[derive(Serialize)]
+struct Totals<'a> {
+    explained: u64,
+    unexplained: u64,
+    lost: u64,
+    hidden: u64,
+    causes: &'a BTreeMap<&'static str, u64>,
+    namespaces: Vec<NamespaceAccount<'a>>,
+    cpu_seconds: Option<f64>,
+}
+
+impl<'a> Totals<'a> {
+    fn of(summary: &Summary<'a>) -> Self {
+        let totals = summary.totals;
+        Self {
+            explained: totals.explained,
+            unexplained: totals.unexplained,
+            lost: totals.lost,
+            hidden: summary.hidden,
+            causes: &totals.causes,
+            namespaces: totals.namespaces.iter().map(NamespaceAccount::of).collect(),
+            cpu_seconds: summary.cpu.map(|cpu| cpu.as_secs_f64()),
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct NamespaceAccount<'a> {
+    netns: Namespace<'a>,
+    sent: u64,
+    out_rsts: Option<u64>,
+    difference: Option<i64>,
+}
+
+impl<'a> NamespaceAccount<'a> {
+    fn of(account: &'a verdict::NamespaceTotals) -> Self {
+        Self {
+            netns: Namespace::of(account.netns, account.name.as_deref()),
+            sent: account.sent,
+            out_rsts: account.out_rsts,
+            difference: account.difference,
+        }
+    }
+}
+
+/// Compact JSON in which nothing can command a terminal: same strings, other spelling.
+struct Harmless;
+
+impl Formatter for Harmless {
+    fn write_string_fragment<W: ?Sized + Write>(
+        &mut self,
+        writer: &mut W,
+        fragment: &str,
+    ) -> io::Result<()> {
+        if is_plain(fragment) {
+            return writer.write_all(fragment.as_bytes());
+        }
+        fragment.chars().try_for_each(|c| write_char(writer, c))
+    }
+}
+
+fn write_char<W: ?Sized + Write>(writer: &mut W, c: char) -> io::Result<()> {
+    let mut units = [0; 2];
+    if !is_harmful(c) {
+        return write!(writer, "{c}");
+    }
+    c.encode_utf16(&mut units).iter().try_for_each(|unit| write!(writer, "\\u{unit:04x}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::Value;
+
+    use super::*;
+    use crate::sink::samples;
+    use crate::sink::schema::Schema;
+
+    fn written(tell: impl FnOnce(&mut Json<&mut Vec<u8>>)) -> String {
+        let mut bytes = Vec::new();
+        let mut json = Json::new(&mut bytes);
+        json.clock.set(&samples::host());
+        tell(&mut json);
+        json.flush().unwrap();
+        String::from_utf8(bytes).unwrap()
+    }
+
+    fn of(verdict: &verdict::Verdict) -> Value {
+        serde_json::from_str(&written(|json| json.verdict(verdict).unwrap())).unwrap()
+    }
+
+    #[test]
+    fn a_verdict_is_one_line_in_a_fixed_order() {
+        let expected = concat!(
+            r#"{"schema":1,"type":"verdict","id":17,"time":"2026-11-21T12:04:31.882104007Z","#,
+            r#""netns":{"inode":4026532201,"name":"shop"},"direction":"sent","#,
+            r#""local":{"addr":"10.0.0.1","port":80},"remote":{"addr":"10.0.0.9","port":40000},"#,
+            r#""service":null,"symptom":"refused","errno":{"name":"ECONNREFUSED","number":111},"#,
+            r#""mechanism":"syn-to-no-socket","reset_reason":"NO_SOCKET","state":null,"#,
+            r#""cause":"no-listener","certainty":"observed","#,
+            r#""sentence":"nothing listens on 10.0.0.1:80; the port is open on 127.0.0.1:80 only","#,
+            r#""evidence":{"dialled":{"addr":"10.0.0.1","port":80},"#,
+            r#""elsewhere":[{"addr":"127.0.0.1","port":80}],"watched_s":31.0},"#,
+            r#""evidence_lines":[{"source":"tcp","time":null,"text":"SYN to 10.0.0.1:80 found no socket"},"#,
+            r#"{"source":"listener","time":null,"text":"port 80 is open on 127.0.0.1:80 only"}],"#,
+            r#""remedy":{"now":"dial 127.0.0.1:80, where it does listen","#,
+        );
+        let line = written(|json| json.verdict(&samples::explained()).unwrap());
+        assert!(line.starts_with(expected), "{line}");
+        assert_eq!(line.lines().count(), 1);
+    }
+
+    #[test]
+    fn an_unexplained_reset_has_no_cause_but_says_what_is_missing() {
+        let verdict = of(&samples::unexplained());
+        for name in ["cause", "certainty", "sentence", "remedy", "joined", "reset_reason"] {
+            assert_eq!(verdict[name], Value::Null, "{name}");
+        }
+        assert_eq!(verdict["evidence"], serde_json::json!({}));
+        assert_eq!(verdict["missing"][1], "the beginning of this connection");
+        assert_eq!(verdict["owner"]["command"], "ngi\u{1b}[31mnx", "as it is, for programs");
+    }
+
+    #[test]
+    fn a_received_reset_names_service_and_other_end() {
+        let verdict = of(&samples::received());
+        assert_eq!(verdict["direction"], "received");
+        assert_eq!(verdict["service"]["addr"], "10.96.0.1");
+        assert_eq!(verdict["joined"], 17);
+        assert_eq!(verdict["state"], "SYN_SENT");
+        let owner = r#"{"pid":812,"command":"curl","cgroup":"/user.slice"}"#;
+        assert_eq!(verdict["owner"], serde_json::from_str::<Value>(owner).unwrap());
+    }
+
+    #[test]
+    fn an_amendment_refers_to_its_verdict() {
+        let line = written(|json| json.amendment(&samples::amendment()).unwrap());
+        let amendment: Value = serde_json::from_str(&line).unwrap();
+        assert_eq!(amendment["type"], "amendment");
+        assert_eq!(amendment["of"], 17);
+        assert_eq!(amendment["cause"], "not-yet-listening");
+        assert_eq!(amendment["evidence_lines"][0]["time"], "2026-11-21T12:04:34.882104007Z");
+    }
+
+    #[test]
+    fn every_kind_of_line_fits_the_published_schema() {
+        let totals = samples::totals();
+        let text = written(|json| {
+            json.started(&samples::host()).unwrap();
+            json.coverage(&samples::coverage()).unwrap();
+            json.verdict(&samples::explained()).unwrap();
+            json.verdict(&samples::received()).unwrap();
+            json.verdict(&samples::unexplained()).unwrap();
+            json.amendment(&samples::amendment()).unwrap();
+            json.lost(&samples::lost()).unwrap();
+            json.totals(&samples::summary(&totals)).unwrap();
+        });
+        let schema = Schema::published();
+        assert_eq!(text.lines().count(), 8);
+        for line in text.lines() {
+            let value: Value = serde_json::from_str(line).unwrap();
+            assert_eq!(schema.complaints(&value), [""; 0], "{line}");
+        }
+    }
+
+    #[test]
+    fn the_schema_would_notice() {
+        let mut verdict = of(&samples::explained());
+        verdict["certainty"] = "maybe".into();
+        verdict["id"] = "17".into();
+        verdict["extra"] = true.into();
+        verdict.as_object_mut().unwrap().remove("remedy");
+        let complaints = Schema::published().complaints(&verdict).join("\n");
+        for place in ["$.certainty", "$.id", "$.extra", "$.remedy"] {
+            assert!(complaints.contains(place), "{place} is not in\n{complaints}");
+        }
+    }
+
+    #[test]
+    fn nothing_in_a_line_can_command_a_terminal() {
+        let mut verdict = samples::unexplained();
+        verdict.namespace = Some("a\u{9b}31m\u{202e}\u{e0041}é".into());
+        let line = written(|json| json.verdict(&verdict).unwrap());
+        assert!(line.contains(r#""a\u009b31m\u202e\udb40\udc41é""#), "{line}");
+        assert_eq!(of(&verdict)["netns"]["name"], "a\u{9b}31m\u{202e}\u{e0041}é");
+    }
+}

@@ -1,0 +1,177 @@
+//! Verdicts for the tests of the formats.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::Summary;
+use crate::event::*;
+use crate::explain::cause::{NoListener, NotYetListening};
+use crate::explain::mechanism::Mechanism;
+use crate::explain::verdict::*;
+
+/// 2026-11-21 12:04:00 UTC.
+pub(crate) const START: Time = Time(5_000_000_000_000);
+
+pub(crate) fn host() -> HostDescribed {
+    HostDescribed {
+        time: START,
+        wall: 1_795_262_640_000_000_000,
+        hostname: "node1".into(),
+        boot_id: "b0".into(),
+        kernel: "6.18.0".into(),
+        version: "0.1.0".into(),
+    }
+}
+
+pub(crate) fn coverage() -> CoverageDeclared {
+    let sent = HookCoverage {
+        fact: Fact::RstSent,
+        hook: "tcp_v4_send_reset".into(),
+        way: Some(Way::Kprobe),
+        failed: vec!["fentry: refused by the kernel".into()],
+        blind: String::new(),
+    };
+    let destroyed = HookCoverage {
+        fact: Fact::ConntrackDestroyed,
+        hook: "nf_ct_destroy".into(),
+        way: None,
+        failed: Vec::new(),
+        blind: "lost translations cannot be told from stray segments".into(),
+    };
+    CoverageDeclared { time: START, hooks: vec![sent, destroyed] }
+}
+
+pub(crate) fn endpoint(text: &str) -> Endpoint {
+    let addr: std::net::SocketAddr = text.parse().unwrap();
+    Endpoint::new(addr.ip(), addr.port())
+}
+
+/// Sent by this host, explained.
+pub(crate) fn explained() -> Verdict {
+    let cause = NoListener {
+        dialled: endpoint("10.0.0.1:80"),
+        elsewhere: vec![endpoint("127.0.0.1:80")],
+        watched_s: 31.0,
+    };
+    Verdict {
+        id: 17,
+        time: START.plus(Duration::from_nanos(31_882_104_007)),
+        netns: NetNs(4_026_532_201),
+        namespace: Some("shop".into()),
+        direction: Direction::Sent,
+        flow: Flow { local: endpoint("10.0.0.1:80"), remote: endpoint("10.0.0.9:40000") },
+        service: None,
+        symptom: Symptom::Refused,
+        errno: Some(Errno::ECONNREFUSED),
+        mechanism: Mechanism::SynToNoSocket,
+        reason: Some("NO_SOCKET".into()),
+        state: None,
+        finding: Finding::Explained(Box::new(Explanation {
+            certainty: Certainty::Observed,
+            cause: cause.into(),
+        })),
+        also: Vec::new(),
+        owner: None,
+        joined: None,
+    }
+}
+
+/// The other end of it, on the same host; the client used a service address.
+pub(crate) fn received() -> Verdict {
+    let sent = explained();
+    Verdict {
+        id: 18,
+        netns: NetNs(4_026_532_202),
+        namespace: None,
+        direction: Direction::Received,
+        flow: sent.flow.reversed(),
+        service: Some(endpoint("10.96.0.1:80")),
+        state: Some(TcpState::SynSent),
+        owner: Some(Owner { pid: 812, command: "curl".into(), cgroup: Some("/user.slice".into()) }),
+        joined: Some(17),
+        ..sent
+    }
+}
+
+/// Sent by this host, IPv6, not explained.
+pub(crate) fn unexplained() -> Verdict {
+    Verdict {
+        id: 19,
+        namespace: None,
+        flow: Flow { local: endpoint("[fd00::1]:80"), remote: endpoint("[fd00::9]:40000") },
+        symptom: Symptom::Reset,
+        errno: Some(Errno::ECONNRESET),
+        mechanism: Mechanism::AckToListener,
+        reason: None,
+        state: Some(TcpState::Listen),
+        finding: Finding::Unexplained {
+            missing: vec![
+                "no dropped handshake of this connection in the 31 s watched".into(),
+                "the beginning of this connection".into(),
+            ],
+        },
+        owner: Some(Owner { pid: 77, command: "ngi\u{1b}[31mnx".into(), cgroup: None }),
+        ..explained()
+    }
+}
+
+pub(crate) fn amendment() -> Amendment {
+    let verdict = explained();
+    let opened_at = verdict.time.plus(Duration::from_secs(3));
+    let cause = NotYetListening {
+        dialled: verdict.flow.local,
+        listener: endpoint("0.0.0.0:80"),
+        opened_after_s: 3.0,
+        refusals: 1,
+        opened_at,
+    };
+    Amendment {
+        of: verdict.id,
+        time: opened_at,
+        explanation: Explanation { certainty: Certainty::Observed, cause: cause.into() },
+        owner: Some(Owner { pid: 77, command: "nginx".into(), cgroup: None }),
+    }
+}
+
+pub(crate) fn lost() -> EventsLost {
+    EventsLost {
+        since: START,
+        until: START.plus(Duration::from_secs(1)),
+        fact: Fact::RstSent,
+        count: 12,
+        stage: LossStage::Ring,
+    }
+}
+
+pub(crate) fn totals() -> Totals {
+    Totals {
+        explained: 412,
+        unexplained: 3,
+        lost: 24,
+        causes: BTreeMap::from([
+            ("accept-queue-overflow", 6),
+            ("conntrack-expired", 6),
+            ("no-listener", 400),
+        ]),
+        namespaces: vec![
+            NamespaceTotals {
+                netns: NetNs(4_026_532_201),
+                name: Some("shop".into()),
+                sent: 400,
+                out_rsts: Some(402),
+                difference: Some(2),
+            },
+            NamespaceTotals {
+                netns: NetNs(4_026_532_202),
+                name: None,
+                sent: 12,
+                out_rsts: None,
+                difference: None,
+            },
+        ],
+    }
+}
+
+pub(crate) fn summary(totals: &Totals) -> Summary<'_> {
+    Summary { totals, hidden: 5, cpu: Some(Duration::from_millis(213)) }
+}

@@ -1,0 +1,80 @@
+//! The account of a run as text: ours against the kernel's.
+
+use std::io::{self, Write};
+
+use super::Summary;
+use super::escape::Clean;
+use super::paint::{Ink, Paint};
+use crate::event::NetNs;
+use crate::explain::verdict::NamespaceTotals;
+
+/// Writes the block that ends every text output.
+pub(super) fn write_totals(
+    out: &mut Vec<u8>,
+    summary: &Summary<'_>,
+    paint: Paint,
+) -> io::Result<()> {
+    let totals = summary.totals;
+    let heading = paint.with(Ink::Heading, "totals");
+    let (explained, unexplained, lost) = (totals.explained, totals.unexplained, totals.lost);
+    write!(out, "{heading}    {explained} explained, {unexplained} unexplained, {lost} lost")?;
+    if summary.hidden > 0 {
+        write!(out, "; {} not shown (filters, --count)", summary.hidden)?;
+    }
+    writeln!(out)?;
+    write_causes(out, summary)?;
+    totals.namespaces.iter().try_for_each(|namespace| write_namespace(out, namespace))?;
+    summary
+        .cpu
+        .map_or(Ok(()), |cpu| writeln!(out, "  cpu     {:.3} s of our own", cpu.as_secs_f64()))
+}
+
+fn write_causes(out: &mut Vec<u8>, summary: &Summary<'_>) -> io::Result<()> {
+    let mut causes: Vec<_> = summary.totals.causes.iter().collect();
+    causes.sort_by(|a, b| b.1.cmp(a.1).then(a.0.cmp(b.0)));
+    causes.into_iter().try_for_each(|(code, count)| writeln!(out, "  cause   {code}: {count}"))
+}
+
+fn write_namespace(out: &mut Vec<u8>, namespace: &NamespaceTotals) -> io::Result<()> {
+    write!(out, "  netns   ")?;
+    write_netns(out, namespace.netns, namespace.name.as_deref())?;
+    write!(out, ": {} sent, ", namespace.sent)?;
+    match (namespace.out_rsts, namespace.difference) {
+        (Some(kernel), Some(difference)) => {
+            writeln!(out, "kernel OutRsts {kernel}, difference {difference}")
+        }
+        _ => writeln!(out, "kernel OutRsts not known (it was gone, or read only once)"),
+    }
+}
+
+fn write_netns(out: &mut Vec<u8>, netns: NetNs, name: Option<&str>) -> io::Result<()> {
+    match name {
+        Some(name) => write!(out, "{} ({netns})", Clean(name)),
+        None => write!(out, "{netns}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sink::samples;
+
+    #[test]
+    fn the_account_is_complete() {
+        let mut out = Vec::new();
+        let totals = samples::totals();
+        write_totals(&mut out, &samples::summary(&totals), Paint::PLAIN).unwrap();
+        assert_eq!(
+            String::from_utf8(out).unwrap(),
+            "\
+totals    412 explained, 3 unexplained, 24 lost; 5 not shown (filters, --count)
+  cause   no-listener: 400
+  cause   accept-queue-overflow: 6
+  cause   conntrack-expired: 6
+  netns   shop (net:[4026532201]): 400 sent, kernel OutRsts 402, difference 2
+  netns   net:[4026532202]: 12 sent, kernel OutRsts not known (it was gone, or read only once)
+  cpu     0.213 s of our own
+"
+        );
+    }
+}

@@ -1,0 +1,292 @@
+//! Which way of each hook works here? Found by doing; a way that fails leaves a sentence and spoils nothing.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use aya::programs::{Program, ProgramError};
+use aya::{Btf as AyaBtf, Ebpf, EbpfError, EbpfLoader, Endianness};
+
+use super::error::{self, OpenError};
+use super::hooks::{Attachment, HOOKS, Hook, Need, Part};
+use super::offsets::Layout;
+use crate::event::{Fact, HookCoverage, Way};
+
+/// The committed object (`cargo xtask ebpf` makes it).
+#[cfg(target_arch = "x86_64")]
+static OBJECT: &[u8] = aya::include_bytes_aligned!("../../../bpf/tcpwatch.x86_64.o");
+#[cfg(target_arch = "aarch64")]
+static OBJECT: &[u8] = aya::include_bytes_aligned!("../../../bpf/tcpwatch.aarch64.o");
+
+/// Creates the maps and freezes the offsets. No program is loaded yet.
+pub(super) fn load(
+    btf: &Path,
+    layout: &Layout,
+    events_ring: Option<u32>,
+) -> Result<Ebpf, OpenError> {
+    let btf = aya_btf(btf)?;
+    let mut loader = EbpfLoader::new();
+    loader.btf(Some(&btf)).override_global("OFFSETS", &layout.offsets, true).override_global(
+        "ARGUMENTS",
+        &layout.arguments,
+        true,
+    );
+    if let Some(bytes) = events_ring {
+        loader.map_max_entries("EVENTS", bytes);
+    }
+    // Before 5.11 maps count against RLIMIT_MEMLOCK; aya raises it then, and only then.
+    loader.load(OBJECT).map_err(|error| {
+        if is_eperm(&error) { error::not_permitted() } else { OpenError::Unsuitable(chain(&error)) }
+    })
+}
+
+fn aya_btf(path: &Path) -> Result<AyaBtf, OpenError> {
+    AyaBtf::parse_file(path, Endianness::default())
+        .map_err(|error| OpenError::Unsuitable(format!("{}: {}", path.display(), chain(&error))))
+}
+
+/// The programs in the kernel, by hook.
+pub(super) struct Attached {
+    ebpf: Ebpf,
+    btf_path: PathBuf,
+    layout: Layout,
+    avoid: Vec<Way>,
+    rows: Vec<Row>,
+}
+
+/// One hook as it turned out.
+struct Row {
+    hook: &'static Hook,
+    attached: Option<Success>,
+    failed: Vec<String>,
+    /// The hook's module is loaded (or built in and shown all the same).
+    module_present: bool,
+}
+
+struct Success {
+    attachment: &'static Attachment,
+    /// Sentences.
+    blind: Vec<&'static str>,
+}
+
+impl Attached {
+    pub(super) fn new(
+        ebpf: Ebpf,
+        btf_path: &Path,
+        layout: Layout,
+        avoid: &[Way],
+    ) -> Result<Self, OpenError> {
+        let (own_path, avoid) = (btf_path.to_owned(), avoid.to_vec());
+        let mut all = Self { ebpf, btf_path: own_path, layout, avoid, rows: Vec::new() };
+        let aya_btf = aya_btf(btf_path)?;
+        for hook in HOOKS {
+            let row = all.attach(hook, &aya_btf);
+            all.rows.push(row);
+        }
+        if all.rows.iter().any(|row| row.attached.is_some()) {
+            return Ok(all);
+        }
+        if error::lacks_capabilities() {
+            return Err(error::not_permitted());
+        }
+        Err(OpenError::NothingAttached(all.rows.into_iter().flat_map(|row| row.failed).collect()))
+    }
+
+    pub(super) fn coverage(&self) -> Vec<HookCoverage> {
+        self.rows.iter().map(Row::coverage).collect()
+    }
+
+    /// No way works, and no module that is still to come could change it.
+    pub(super) fn is_hopeless(&self, fact: Fact) -> bool {
+        let row = self.rows.iter().find(|row| row.hook.fact == fact);
+        row.is_some_and(|row| row.attached.is_none() && row.module_present)
+    }
+
+    /// See [`super::KernelSource::attach_missing`].
+    pub(super) fn follow_modules(&mut self) -> bool {
+        let changed: Vec<usize> = (0..self.rows.len())
+            .filter(|at| self.rows[*at].module_present != module_present(self.rows[*at].hook))
+            .collect();
+        let Some(btf) = (!changed.is_empty()).then(|| aya_btf(&self.btf_path).ok()).flatten()
+        else {
+            return false;
+        };
+        for at in &changed {
+            // The probe on a module that went away is dead, also when the module comes back.
+            let hook = self.rows[*at].hook;
+            hook.ways.iter().for_each(|way| self.let_go(way.parts));
+            self.rows[*at] = self.attach(hook, &btf);
+        }
+        true
+    }
+
+    fn attach(&mut self, hook: &'static Hook, btf: &AyaBtf) -> Row {
+        let module_present = module_present(hook);
+        let mut failed = Vec::new();
+        for attachment in hook.ways {
+            match self.try_way(attachment, btf) {
+                Ok(blind) => {
+                    let attached = Some(Success { attachment, blind });
+                    return Row { hook, attached, failed, module_present };
+                }
+                Err(why) => failed.push(why),
+            }
+        }
+        if let Some(module) = hook.module.filter(|_| !module_present) {
+            failed.push(format!("module {module} is not loaded; watched for"));
+        }
+        Row { hook, attached: None, failed, module_present }
+    }
+
+    /// All programs of a way, or none. Returns what it cannot see.
+    fn try_way(
+        &mut self,
+        attachment: &'static Attachment,
+        btf: &AyaBtf,
+    ) -> Result<Vec<&'static str>, String> {
+        let targets = targets(attachment);
+        if self.avoid.contains(&attachment.way) {
+            return Err(format!("{} {targets}: not tried, as asked", attachment.way));
+        }
+        if !self.has(attachment.needs) {
+            return Err(format!("{} {targets}: tells too little on this kernel", attachment.way));
+        }
+        let limits = attachment.limits.iter().filter(|limit| !self.has(limit.unless));
+        let mut blind: Vec<_> = limits.map(|limit| limit.sentence).collect();
+        for part in attachment.parts {
+            match self.put(part, btf) {
+                Ok(()) => {}
+                Err(error) if !part.if_absent.is_empty() && is_absent(&error) => {
+                    self.let_go(std::slice::from_ref(part));
+                    blind.push(part.if_absent);
+                }
+                Err(error) => {
+                    self.let_go(attachment.parts);
+                    let why = in_words(attachment.way, &error);
+                    return Err(format!("{} {}: {why}", attachment.way, part.target));
+                }
+            }
+        }
+        Ok(blind)
+    }
+
+    fn put(&mut self, part: &Part, btf: &AyaBtf) -> Result<(), ProgramError> {
+        match self.ebpf.program_mut(part.program) {
+            Some(Program::FEntry(program)) => {
+                program.load(part.target, btf)?;
+                program.attach().map(drop)
+            }
+            Some(Program::KProbe(program)) => {
+                program.load()?;
+                program.attach(part.target, 0).map(drop)
+            }
+            Some(Program::BtfTracePoint(program)) => {
+                program.load(part.target, btf)?;
+                program.attach().map(drop)
+            }
+            _ => Err(ProgramError::UnexpectedProgramType),
+        }
+    }
+
+    /// Detaches and unloads; what was never loaded says so, and that is fine.
+    fn let_go(&mut self, parts: &[Part]) {
+        for part in parts {
+            let _ = match self.ebpf.program_mut(part.program) {
+                Some(Program::FEntry(program)) => program.unload(),
+                Some(Program::KProbe(program)) => program.unload(),
+                Some(Program::BtfTracePoint(program)) => program.unload(),
+                _ => Ok(()),
+            };
+        }
+    }
+
+    fn has(&self, need: Need) -> bool {
+        match need {
+            Need::Nothing => true,
+            Need::TheImpossible => false,
+            Need::Argument(name) => self.layout.has_argument(name),
+        }
+    }
+}
+
+impl Row {
+    fn coverage(&self) -> HookCoverage {
+        let (hook, way, blind) = match &self.attached {
+            Some(Success { attachment, blind }) => {
+                (targets(attachment), Some(attachment.way), blind.join("; "))
+            }
+            None => (self.hook.name.to_owned(), None, self.hook.without_it.to_owned()),
+        };
+        HookCoverage { fact: self.hook.fact, hook, way, failed: self.failed.clone(), blind }
+    }
+}
+
+fn targets(attachment: &Attachment) -> String {
+    attachment.parts.iter().map(|part| part.target).collect::<Vec<_>>().join(", ")
+}
+
+fn module_present(hook: &Hook) -> bool {
+    hook.module.is_none_or(|module| Path::new("/sys/module").join(module).exists())
+}
+
+/// The kernel has no such function, symbol or tracepoint.
+fn is_absent(error: &ProgramError) -> bool {
+    matches!(error, ProgramError::Btf(_)) || errno(error) == Some(ENOENT)
+}
+
+/// Why a way does not work, for the operator.
+fn in_words(way: Way, error: &ProgramError) -> String {
+    match (error, errno(error)) {
+        (ProgramError::Btf(_), _) => "not in this kernel's BTF".to_owned(),
+        (ProgramError::KProbeError(_), _) => "this kernel is built without kprobes".to_owned(),
+        (ProgramError::LoadError { verifier_log, .. }, _)
+            if !verifier_log.to_string().is_empty() =>
+        {
+            let log = verifier_log.to_string();
+            let last = log.lines().rev().find(|line| is_complaint(line)).unwrap_or_default();
+            format!("the verifier refuses it: {last}")
+        }
+        (_, Some(EPERM)) => "this kernel does not permit it".to_owned(),
+        (_, Some(ENOENT)) => "no such symbol".to_owned(),
+        (_, Some(ENOTSUPP)) if way == Way::Fentry => {
+            "too many arguments for this kernel's trampolines".to_owned()
+        }
+        _ => chain(error),
+    }
+}
+
+/// The last lines of the verifier's log are statistics.
+fn is_complaint(line: &&str) -> bool {
+    !line.is_empty()
+        && !["processed ", "verification time", "stack depth"].iter().any(|s| line.starts_with(s))
+}
+
+fn errno(error: &(dyn std::error::Error + 'static)) -> Option<i32> {
+    let mut cause = Some(error);
+    while let Some(error) = cause {
+        if let Some(io) = error.downcast_ref::<io::Error>() {
+            return io.raw_os_error();
+        }
+        cause = error.source();
+    }
+    None
+}
+
+fn is_eperm(error: &EbpfError) -> bool {
+    errno(error) == Some(EPERM)
+}
+
+/// An error with its causes.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text = format!("{text}: {error}");
+        cause = error.source();
+    }
+    text
+}
+
+const EPERM: i32 = 1;
+const ENOENT: i32 = 2;
+/// include/linux/errno.h: no libc knows it.
+const ENOTSUPP: i32 = 524;

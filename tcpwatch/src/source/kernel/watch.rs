@@ -1,0 +1,218 @@
+//! Everything this kernel has to tell, as one source: hooks, inventory, conntrack messages, counters, owners.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+use std::time::Duration;
+
+use super::conntrack::ConntrackWatch;
+use super::inventory::{self, Inventory};
+use super::{KernelSource, clock, host};
+use crate::event::{
+    CoverageDeclared, Event, Fact, HookCoverage, NetNs, RstSent, TcpState, Time, Way,
+};
+use crate::source::Live;
+
+/// A kernel being watched.
+pub struct Watch {
+    hooks: KernelSource,
+    inventory: Inventory,
+    /// Only where no hook can see conntrack entries die.
+    conntrack: Option<ConntrackWatch>,
+    /// What was declared last.
+    declared: Vec<HookCoverage>,
+    /// When a namespace was last looked at again because of a reset.
+    refreshed: BTreeMap<NetNs, Time>,
+    /// Sockets whose owners are to be looked up together.
+    ownerless: BTreeSet<(NetNs, u64)>,
+    owners_sought: Time,
+}
+
+impl Watch {
+    /// Attaches the hooks. They speak from now on; what they say is read by [`Live::drain`].
+    pub fn open(options: &super::Options) -> anyhow::Result<Self> {
+        let (hooks, _) = KernelSource::open(options, clock::now())?;
+        let conntrack = hooks.needs_conntrack_messages().then(ConntrackWatch::new).transpose()?;
+        Ok(Self {
+            hooks,
+            inventory: Inventory::new(),
+            conntrack,
+            declared: Vec::new(),
+            refreshed: BTreeMap::new(),
+            ownerless: BTreeSet::new(),
+            owners_sought: Time::default(),
+        })
+    }
+
+    /// Says what can be seen, when that has changed.
+    fn declare(&mut self, time: Time, out: &mut Vec<Event>) {
+        let hooks: Vec<_> = self
+            .hooks
+            .coverage(time)
+            .hooks
+            .into_iter()
+            .map(|row| self.with_messages(row))
+            .collect();
+        if hooks != self.declared {
+            self.declared.clone_from(&hooks);
+            out.push(Event::CoverageDeclared(CoverageDeclared { time, hooks }));
+        }
+    }
+
+    /// Where no hook sees conntrack entries die, the row tells of the messages instead.
+    fn with_messages(&self, row: HookCoverage) -> HookCoverage {
+        match &self.conntrack {
+            Some(messages) if row.fact == Fact::ConntrackDestroyed => HookCoverage {
+                hook: "ctnetlink, group NFNLGRP_CONNTRACK_DESTROY".into(),
+                way: Some(Way::Netlink),
+                blind: blind_spots(messages),
+                ..row
+            },
+            _ => row,
+        }
+    }
+
+    /// What the events of this round ask for: namespaces to be described, looked at again, owners to be found.
+    fn look_into(&mut self, from: usize, out: &mut Vec<Event>) {
+        let mut namespaces = BTreeSet::new();
+        let mut strays = Vec::new();
+        for event in &out[from..] {
+            namespaces.extend(namespace_of(event));
+            match event {
+                Event::RstSent(rst) if may_be_astray(rst) => {
+                    strays.push((rst.netns, rst.flow.local.addr))
+                }
+                Event::RstSent(rst) => strays.extend(of_listener(rst)),
+                Event::RstReceived(rst) => {
+                    self.ownerless.extend(rst.socket.inode.map(|inode| (rst.netns, inode)))
+                }
+                _ => {}
+            }
+        }
+        for netns in namespaces {
+            self.inventory.describe(netns, out);
+        }
+        for (netns, addr) in strays {
+            self.look_again(netns, addr, out);
+        }
+        self.seek_owners(out);
+    }
+
+    /// A reset may come from a change nobody announced: an address that moved, a sysctl that was set.
+    fn look_again(&mut self, netns: NetNs, addr: IpAddr, out: &mut Vec<Event>) {
+        let now = clock::now();
+        let recent = self.refreshed.get(&netns).is_some_and(|last| now.since(*last) < REFRESH);
+        if recent {
+            return;
+        }
+        self.refreshed.insert(netns, now);
+        for holder in
+            self.inventory.holding(addr).into_iter().chain([netns]).collect::<BTreeSet<_>>()
+        {
+            self.inventory.refresh(holder, out);
+        }
+    }
+
+    /// One walk over all processes serves many sockets; a storm of resets gets few walks.
+    fn seek_owners(&mut self, out: &mut Vec<Event>) {
+        let now = clock::now();
+        if self.ownerless.is_empty() || now.since(self.owners_sought) < OWNERS {
+            return;
+        }
+        let sockets: Vec<_> = std::mem::take(&mut self.ownerless).into_iter().collect();
+        inventory::owners(&sockets, out);
+        self.owners_sought = clock::now();
+    }
+}
+
+impl Live for Watch {
+    /// The hooks speak already: what happens while the host is described is told twice rather than never. The
+    /// counters come last, and what came before them is not held against them.
+    fn start(&mut self, out: &mut Vec<Event>) -> anyhow::Result<()> {
+        out.push(Event::HostDescribed(host::describe()));
+        self.declare(clock::now(), out);
+        self.inventory.describe_all(out);
+        self.follow_namespaces(out);
+        self.inventory.all_counters(out);
+        Ok(())
+    }
+
+    fn drain(&mut self, out: &mut Vec<Event>) {
+        let from = out.len();
+        self.hooks.drain(clock::now(), |event| out.push(event));
+        if let Some(messages) = &mut self.conntrack {
+            messages.drain(&mut |_, _| None, out);
+        }
+        self.look_into(from, out);
+        self.inventory.poll_changes(out);
+    }
+
+    fn slow(&mut self, out: &mut Vec<Event>) {
+        self.hooks.attach_missing();
+        self.follow_namespaces(out);
+    }
+
+    fn finish(&mut self, out: &mut Vec<Event>) {
+        self.inventory.all_counters(out);
+        self.hooks.drain(clock::now(), |event| out.push(event));
+    }
+
+    fn now(&self) -> Time {
+        clock::now()
+    }
+}
+
+impl Watch {
+    fn follow_namespaces(&mut self, out: &mut Vec<Event>) {
+        if let Some(messages) = &mut self.conntrack {
+            messages.follow(self.inventory.places());
+        }
+        self.declare(clock::now(), out);
+    }
+}
+
+/// What conntrack messages do not tell, as a sentence; empty when they tell all.
+fn blind_spots(messages: &ConntrackWatch) -> String {
+    let blind: Vec<_> = messages.blind().map(|netns| netns.to_string()).collect();
+    let failed: Vec<_> =
+        messages.failed().map(|(netns, reason)| format!("{netns}: {reason}")).collect();
+    let mut sentences = Vec::new();
+    if !blind.is_empty() {
+        sentences.push(format!(
+            "entries made before this run are not announced in {}",
+            blind.join(", ")
+        ));
+    }
+    if !failed.is_empty() {
+        sentences.push(format!("not heard in {}", failed.join(", ")));
+    }
+    sentences.join("; ")
+}
+
+/// The segment belonged to a connection that nobody here knows.
+fn may_be_astray(rst: &RstSent) -> bool {
+    rst.socket.is_none() && !rst.segment.flags.syn()
+}
+
+fn of_listener(rst: &RstSent) -> Option<(NetNs, IpAddr)> {
+    let listens = rst.socket.is_some_and(|socket| socket.state == TcpState::Listen);
+    listens.then_some((rst.netns, rst.flow.local.addr))
+}
+
+/// The namespace in which a hook saw something.
+fn namespace_of(event: &Event) -> Option<NetNs> {
+    match event {
+        Event::RstSent(e) => Some(e.netns),
+        Event::ConnectionAborted(e) => Some(e.netns),
+        Event::RstReceived(e) => Some(e.netns),
+        Event::AcceptQueueOverflowed(e) => Some(e.netns),
+        Event::ListenerOpened(e) | Event::ListenerClosed(e) => Some(e.netns),
+        Event::ConntrackDestroyed(e) => Some(e.netns),
+        _ => None,
+    }
+}
+
+/// A namespace is looked at again this often at most, however many resets it sends.
+const REFRESH: Duration = Duration::from_millis(500);
+
+/// Owners are looked up this often at most: a walk over all processes takes milliseconds.
+const OWNERS: Duration = Duration::from_millis(50);

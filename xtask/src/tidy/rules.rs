@@ -1,0 +1,50 @@
+//! The rooms of `tcpwatch` and who may know whom: the one place where this is written down.
+
+/// Everything below `command`: the edges put the house together.
+const ALL: &[&str] = &[
+    "session",
+    "source",
+    "recording",
+    "decode",
+    "timeline",
+    "sink",
+    "engine",
+    "explain",
+    "memory",
+    "event",
+    WIRE,
+];
+
+/// The crate with wire records and offsets; to be known as little as any room above.
+pub(crate) const WIRE: &str = "tcpwatch_common";
+
+/// Each room and what it may import, in the order of the `mod` lines of `tcpwatch/src/lib.rs`:
+/// data flows down this list, and nobody imports a room above.
+#[rustfmt::skip]
+pub(crate) const ROOMS: &[(&str, &[&str])] = &[
+    ("cli", &["command", "sink", "explain", "event"]),
+    ("command", ALL),
+    ("session", &["source", "recording", "timeline", "sink", "engine", "explain", "event"]),
+    ("source", &["decode", "event", WIRE]),
+    ("recording", &["event"]),
+    ("decode", &["event", WIRE]),
+    ("timeline", &["event"]),
+    ("sink", &["explain", "event"]),
+    ("engine", &["explain", "memory", "event"]),
+    ("explain", &["memory", "event"]),
+    ("memory", &["event"]),
+    ("event", &[]),
+];
+
+/// Inside an allowed room not every place is open: files under `.0` may not name what is under `.1`, because `.2`.
+#[rustfmt::skip]
+pub(crate) const FENCES: &[(&str, &str, &str)] = &[
+    ("session", "crate::explain::cause", "the loop knows no single cause"),
+    ("sink", "crate::explain::cause", "a sink prints every cause alike"),
+    ("engine", "crate::explain::cause", "the engine knows no single cause"),
+    ("explain/cause", "crate::memory", "a cause sees a Case, which cannot change"),
+    ("explain/cause", "crate::explain::cause", "a cause knows no other cause"),
+];
+
+/// Files here do not name each other by `super::` either.
+pub(crate) const LONERS: &str = "explain/cause";

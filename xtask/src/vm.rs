@@ -1,0 +1,197 @@
+//! `cargo xtask vm KERNEL… [-- FILTER]`: the scenarios on other kernels, in QEMU, without root.
+
+mod apt;
+mod cpio;
+mod initramfs;
+mod kernel;
+mod modules;
+pub(crate) mod protocol;
+mod qemu;
+mod report;
+mod sources;
+mod tools;
+
+pub(crate) use report::print;
+
+use crate::counts::Counts;
+use crate::step::Steps;
+use crate::{paths, scenarios};
+use anyhow::{Context, Result, bail, ensure};
+use cpio::Archive;
+use kernel::Kernel;
+use qemu::Boot;
+use report::Report;
+use std::fs;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+/// How long a guest may take, in seconds. Emulated, a whole run takes some tens.
+const TIMEOUT: u64 = 900;
+
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// Versions, such as 5.10 6.1 6.12 7.2: the newest Debian kernel of each
+    #[arg(value_name = "KERNEL", required_unless_present = "kernel")]
+    versions: Vec<String>,
+    /// Only scenarios whose name contains this
+    #[arg(last = true)]
+    filter: Option<String>,
+    /// A kernel image of your own
+    #[arg(long, value_name = "VMLINUZ", requires = "modules")]
+    kernel: Option<PathBuf>,
+    /// The folder with that kernel's modules, such as /lib/modules/6.1.0
+    #[arg(long, value_name = "DIR", requires = "kernel")]
+    modules: Option<PathBuf>,
+    /// Give a guest this many seconds
+    #[arg(long, default_value_t = TIMEOUT)]
+    timeout: u64,
+    /// Boot this static program instead of the scenarios, to look at a guest by hand
+    #[arg(long, hide = true)]
+    init: Option<PathBuf>,
+}
+
+impl Args {
+    /// All scenarios on some versions.
+    pub(crate) fn for_kernels(versions: &[&str]) -> Self {
+        let versions = versions.iter().map(|version| (*version).to_owned()).collect();
+        Self { versions, filter: None, kernel: None, modules: None, timeout: TIMEOUT, init: None }
+    }
+}
+
+/// The verb.
+pub(crate) fn run(args: &Args) -> Result<()> {
+    let mut steps = Steps::default();
+    let reports = add(&mut steps, args);
+    print(&reports);
+    steps.finish()
+}
+
+/// The same as steps of `cargo xtask test`: one to build, one for each kernel.
+pub(crate) fn add(steps: &mut Steps, args: &Args) -> Vec<Report> {
+    let mut base = None;
+    steps.run("vm: build the guest", &again(args, &args.versions.join(" ")), || {
+        base = Some(guest(args)?);
+        anyhow::Ok(())
+    });
+    let Some(base) = base else { return Vec::new() };
+    let mut reports = Vec::new();
+    for wanted in kernels(args) {
+        let name = wanted.name();
+        steps.run(&format!("vm: {name}"), &again(args, &name), || {
+            try_on(&wanted, &base, args, &mut reports)
+        });
+    }
+    reports
+}
+
+/// A kernel to run on: one to be found, or files the user gave.
+enum Wanted {
+    Version(String),
+    Files(Kernel),
+}
+
+impl Wanted {
+    fn name(&self) -> String {
+        match self {
+            Self::Version(version) => version.clone(),
+            Self::Files(kernel) => kernel.name.clone(),
+        }
+    }
+
+    fn get(&self) -> Result<Kernel> {
+        match self {
+            Self::Version(version) => Kernel::of_version(version),
+            Self::Files(kernel) => Ok(kernel.clone()),
+        }
+    }
+}
+
+fn kernels(args: &Args) -> Vec<Wanted> {
+    let given = args.kernel.as_ref().zip(args.modules.as_ref());
+    let given = given.map(|(image, modules)| Wanted::Files(Kernel::from_files(image, modules)));
+    args.versions.iter().cloned().map(Wanted::Version).chain(given).collect()
+}
+
+fn again(args: &Args, kernel: &str) -> String {
+    match (&args.kernel, &args.modules, &args.filter) {
+        (Some(image), Some(modules), _) => {
+            format!("cargo xtask vm --kernel {} --modules {}", image.display(), modules.display())
+        }
+        (_, _, Some(filter)) => format!("cargo xtask vm {kernel} -- {filter}"),
+        _ => format!("cargo xtask vm {kernel}"),
+    }
+}
+
+fn guest(args: &Args) -> Result<Archive> {
+    kernel::refuse_other_hosts()?;
+    if let Some(init) = &args.init {
+        return initramfs::base(init, None);
+    }
+    let binaries = scenarios::build()?;
+    initramfs::base(&binaries.scenarios, Some(&binaries.tcpwatch))
+}
+
+fn try_on(
+    wanted: &Wanted,
+    base: &Archive,
+    args: &Args,
+    reports: &mut Vec<Report>,
+) -> Result<Counts> {
+    let start = Instant::now();
+    let result = wanted.get().and_then(|kernel| run_on(&kernel, base, args));
+    match result {
+        Ok(report) => {
+            let counts = report.counts;
+            reports.push(report);
+            Ok(counts)
+        }
+        Err(error) => {
+            reports.push(Report::broken(&wanted.name(), start.elapsed()));
+            Err(error)
+        }
+    }
+}
+
+fn run_on(kernel: &Kernel, base: &Archive, args: &Args) -> Result<Report> {
+    println!("   kernel {}", kernel.version);
+    let initramfs = paths::target().join(format!("initramfs-{}.cpio", kernel.version));
+    let bytes = initramfs::with_modules(base.clone(), kernel)?;
+    fs::write(&initramfs, bytes)
+        .with_context(|| format!("cannot write {}", initramfs.display()))?;
+    let boot =
+        || qemu::boot(kernel, &initramfs, &parameters(args)?, Duration::from_secs(args.timeout));
+    let (boot, retried) = with_one_retry(boot)?;
+    let Boot { transcript, timed_out, took } = boot;
+    if !transcript.is_finished() {
+        let why = if timed_out {
+            format!("after {} s it was still running", args.timeout)
+        } else {
+            "it stopped".into()
+        };
+        let panic = transcript.panic.map(|panic| format!(" ({panic})")).unwrap_or_default();
+        bail!("kernel {} gave no result: {why}{panic}; its last lines say more", kernel.version);
+    }
+    Ok(Report::new(&kernel.name, &kernel.version, transcript, took, retried))
+}
+
+/// Emulated kernels now and then die while they boot. That is not our failure, so it gets a second boot, and a word.
+fn with_one_retry(boot: impl Fn() -> Result<Boot>) -> Result<(Boot, bool)> {
+    let first = boot()?;
+    if first.transcript.begun || first.transcript.is_finished() || first.timed_out {
+        return Ok((first, false));
+    }
+    println!("   the kernel died before our code ran; booting once more");
+    Ok((boot()?, true))
+}
+
+/// Kernel parameters it does not know become the environment of /init.
+fn parameters(args: &Args) -> Result<String> {
+    let filter = args.filter.as_deref().unwrap_or_default();
+    ensure!(
+        !filter.contains(|c: char| c.is_whitespace() || c == '"'),
+        "a filter for guests is one word: `{filter}`"
+    );
+    let filter =
+        if filter.is_empty() { String::new() } else { format!(" TCPWATCH_FILTER={filter}") };
+    Ok(format!("PATH=/usr/sbin:/usr/bin:/sbin:/bin TCPWATCH=/bin/tcpwatch{filter}"))
+}
