@@ -24,11 +24,12 @@ pub(super) fn find(
     place: &Place,
     portid: u32,
     of_the_dead: &mut dyn FnMut(NetNs, u32) -> Option<String>,
-) -> Option<Remover> {
-    living(place, portid).or_else(|| {
-        let command = of_the_dead(place.netns, portid);
-        (portid <= PID_MAX_LIMIT).then_some(Remover { pid: portid, command })
-    })
+) -> Remover {
+    let dead = || match portid {
+        ..=PID_MAX_LIMIT => Remover { pid: portid, command: of_the_dead(place.netns, portid) },
+        _ => Remover { pid: 0, command: None },
+    };
+    living(place, portid).unwrap_or_else(dead)
 }
 
 fn living(place: &Place, portid: u32) -> Option<Remover> {
