@@ -69,6 +69,7 @@ pub enum Death {
 /// Who deleted an entry through netlink or in process context.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Remover {
+    /// 0: it asked through netlink, and was gone before the number of its socket led to it.
     pub pid: u32,
     /// `None` when the process was gone before it could be looked up.
     pub command: Option<String>,
@@ -78,6 +79,7 @@ impl fmt::Display for Remover {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.command {
             Some(command) => write!(f, "{command}[{}]", self.pid),
+            None if self.pid == 0 => f.write_str("a process (gone)"),
             None => write!(f, "pid {} (gone)", self.pid),
         }
     }

@@ -45,13 +45,13 @@ impl Capability {
                 "Without it conntrack events arrive through a small buffer and are lost in bursts."
             }
             Self::SysAdmin => {
-                "Without it other network namespaces cannot be entered: their listeners, addresses, sysctls and counters stay unknown."
+                "Without it other network namespaces cannot be entered, and what is in them stays unknown."
             }
             Self::SysPtrace => {
-                "Without it the sockets and namespaces of other users' processes cannot be looked up, so owners stay unknown."
+                "Without it the files of other users' processes cannot be looked up, so owners stay unknown."
             }
             Self::DacReadSearch => {
-                "Without it files of other users may be unreadable: owners of sockets, and BTF or namespaces in closed directories."
+                "Without it closed directories stay closed: owners and names of namespaces may be unknown."
             }
         }
     }

@@ -30,6 +30,7 @@ use rustix::time::Timespec;
 use socket2::SockRef;
 
 use super::ctnetlink::{self, Destroyed, Malformed};
+use super::inventory::Inventory;
 use super::netlink::{Messages, open};
 use super::netns::Place;
 use super::{clock, conntrack_filter, remover, sysctl};
@@ -40,17 +41,21 @@ pub type CommandOf<'a> = &'a mut dyn FnMut(NetNs, u32) -> Option<String>;
 
 /// Listens to conntrack in every namespace it is told of.
 ///
-/// Readable ([`AsFd`]) when a message waits; or [`Self::drain`] is called every 10 ms: with nothing to
-/// read it costs one system call, whatever the number of namespaces.
+/// Readable ([`AsFd`]) when a message waits. Read it at once: then even the process behind a short `conntrack -F` is
+/// still there to be looked up, and the times are good; only deaths that matter wake anyone, the rest is filtered in
+/// the kernel. Or call [`Self::drain`] every 10 ms: with nothing to read it costs one system call, whatever the number
+/// of namespaces.
 pub struct ConntrackWatch {
     epoll: OwnedFd,
     sockets: BTreeMap<NetNs, Subscription>,
     failed: BTreeMap<NetNs, String>,
+    /// Revision of the inventory.
+    followed: Option<u64>,
     ready: Vec<epoll::Event>,
     buffer: Vec<u8>,
     /// No message was waiting anywhere.
     quiet_at: Time,
-    last_remover: Option<(Removal, Option<Remover>)>,
+    last_remover: Option<(Removal, Remover)>,
 }
 
 #[derive(Debug)]
@@ -77,6 +82,7 @@ impl ConntrackWatch {
             epoll: epoll::create(CreateFlags::CLOEXEC)?,
             sockets: BTreeMap::new(),
             failed: BTreeMap::new(),
+            followed: None,
             ready: Vec::with_capacity(READY),
             buffer: vec![0; BUFFER],
             quiet_at: clock::now(),
@@ -84,13 +90,14 @@ impl ConntrackWatch {
         })
     }
 
-    /// Listens in these namespaces and in no others. Call it after each look of the inventory; without change it
-    /// costs microseconds.
-    pub fn follow<'a>(&mut self, places: impl Iterator<Item = &'a Place>) {
-        if !sysctl::has_conntrack() {
+    /// Listens in the namespaces that the inventory knows and in no others. Call it after each
+    /// [`Inventory::poll_changes`]: the sooner, the shorter a dead namespace is kept. Without change it costs nothing.
+    pub fn follow(&mut self, inventory: &Inventory) {
+        if self.followed == Some(inventory.revision()) || !sysctl::has_conntrack() {
             return;
         }
-        let places: BTreeMap<_, _> = places.map(|place| (place.netns, place)).collect();
+        self.followed = Some(inventory.revision());
+        let places: BTreeMap<_, _> = inventory.places().map(|place| (place.netns, place)).collect();
         self.sockets.retain(|netns, _| places.contains_key(netns));
         self.failed.retain(|netns, _| places.contains_key(netns));
         for place in places.into_values() {
@@ -204,7 +211,7 @@ impl ConntrackWatch {
             None => remover::find(&self.sockets.get(&netns)?.place, portid, command_of),
         };
         self.last_remover = Some((removal, remover.clone()));
-        remover
+        Some(remover)
     }
 
     /// The kernel says that it dropped messages, not how many: counted as one.
@@ -275,8 +282,9 @@ fn lost(since: Time, until: Time, stage: LossStage) -> Event {
 
 /// Bit of group 3, `NFNLGRP_CONNTRACK_DESTROY`.
 const CONNTRACK_DESTROY: u32 = 1 << 2;
-/// Bytes; a message takes about 1 KiB of it with its bookkeeping. Memory is taken only while messages wait.
-const RECEIVE_BUFFER: usize = 8 * 1024 * 1024;
+/// Bytes; the kernel doubles it. 8 MiB overran when 100 000 entries were flushed and read every 10 ms (6.18).
+/// Memory is taken only while messages wait.
+const RECEIVE_BUFFER: usize = 16 * 1024 * 1024;
 /// A DESTROY message has some 170 bytes; labels, marks and a secctx make it no longer than a few hundred.
 const BUFFER: usize = 16 * 1024;
 const READY: usize = 64;

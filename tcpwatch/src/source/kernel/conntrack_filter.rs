@@ -95,11 +95,39 @@ mod tests {
     use socket2::SockRef;
 
     use super::*;
+    use crate::source::kernel::ctnetlink::samples::{EXPIRED, FLUSHED, REFUSED, bytes, udp};
+
+    /// A filter sees the bytes of any socket alike.
+    fn passes(message: &[u8]) -> bool {
+        let (sender, receiver) = UnixDatagram::pair().unwrap();
+        SockRef::from(&receiver).attach_filter(&program()).unwrap();
+        receiver.set_nonblocking(true).unwrap();
+        sender.send(message).unwrap();
+        receiver.recv(&mut [0; 1024]).is_ok_and(|len| len == message.len())
+    }
 
     #[test]
-    fn the_kernel_accepts_the_program() {
-        let socket = UnixDatagram::unbound().unwrap();
-        SockRef::from(&socket).attach_filter(&program()).unwrap();
+    fn deaths_of_live_connections_pass() {
+        assert!(passes(&bytes(FLUSHED)));
+        assert!(passes(&bytes(EXPIRED)));
+    }
+
+    #[test]
+    fn other_deaths_do_not() {
+        assert!(!passes(&bytes(REFUSED)), "in CLOSE");
+        assert!(!passes(&udp()));
+    }
+
+    #[test]
+    fn what_has_no_state_passes() {
+        let mut old = bytes(EXPIRED);
+        old.truncate(old.len() - 16);
+        old[0] -= 16;
+        assert!(passes(&old));
+    }
+
+    #[test]
+    fn jumps_lead_to_the_verdicts() {
         assert_eq!(program().len(), PASS + 2);
     }
 }

@@ -6,18 +6,20 @@ use crate::event::Time;
 
 /// Paces a chore by what it cost the last time.
 ///
-/// A scan of 50 processes may run each half second; one of 50 000 runs as rarely as its share demands.
+/// A scan of 50 processes may run every second; one of 50 000 runs as rarely as its share demands.
 #[derive(Clone, Copy, Debug)]
 pub struct Pace {
     /// The shortest time from the end of one run to the start of the next.
     floor: Duration,
+    /// Parts of rest to one part of work: 100 is 1 % of a core.
+    rest: u32,
     next: Time,
 }
 
 impl Pace {
     /// A chore that is due at once.
-    pub fn new(floor: Duration) -> Self {
-        Self { floor, next: Time(0) }
+    pub fn new(floor: Duration, rest: u32) -> Self {
+        Self { floor, rest, next: Time(0) }
     }
 
     pub fn is_due(&self, now: Time) -> bool {
@@ -26,13 +28,10 @@ impl Pace {
 
     /// Call after each run.
     pub fn ran(&mut self, start: Time, end: Time) {
-        let rest = end.since(start).saturating_mul(IDLE_TO_BUSY);
+        let rest = end.since(start).saturating_mul(self.rest);
         self.next = end.plus(rest.max(self.floor));
     }
 }
-
-/// 1 part work to 700 parts rest: 0.14 % of a core for each chore.
-const IDLE_TO_BUSY: u32 = 700;
 
 #[cfg(test)]
 mod tests {
@@ -44,7 +43,7 @@ mod tests {
 
     #[test]
     fn a_cheap_chore_keeps_its_floor() {
-        let mut pace = Pace::new(Duration::from_millis(100));
+        let mut pace = Pace::new(Duration::from_millis(100), 700);
         assert!(pace.is_due(ms(0)));
         pace.ran(ms(10), ms(10));
         assert!(!pace.is_due(ms(109)));
@@ -53,7 +52,7 @@ mod tests {
 
     #[test]
     fn a_dear_chore_rests_longer() {
-        let mut pace = Pace::new(Duration::from_millis(100));
+        let mut pace = Pace::new(Duration::from_millis(100), 700);
         pace.ran(ms(0), ms(10));
         assert!(!pace.is_due(ms(7009)));
         assert!(pace.is_due(ms(7010)));

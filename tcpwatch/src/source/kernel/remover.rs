@@ -3,7 +3,8 @@
 //! The kernel names the netlink port of the requester. It is not always a pid: the first socket of a process gets
 //! its pid *as its own pid namespace counts*, further ones get a random number (net/netlink/af_netlink.c,
 //! `netlink_autobind`). In a pod, port 1 is not the host's init. So the port is looked up among the sockets of the
-//! namespace, and its inode among the files of the processes. That works only while the requester lives.
+//! namespace, and its inode among the files of the processes. That works only while the requester lives, which is
+//! long enough when its message is read at once, and seldom when it is read 10 ms later (6.18, `conntrack -F`).
 //!
 //! What an eBPF side could add for requesters that are gone (`conntrack -F` lives for 2 ms): an LRU map of some
 //! 1 024 entries, filled at tp_btf `sched_process_exit` by group leaders only (`task->pid == task->tgid`), with
@@ -11,7 +12,6 @@
 //! dropped: the tracepoint fires ahead of `exit_task_namespaces`, kernel/exit.c `do_exit`), value = (pid as we see
 //! it, comm). Its look-up is the `of_the_dead` parameter here.
 
-use std::collections::BTreeSet;
 use std::fs;
 
 use super::netns::Place;
@@ -24,26 +24,36 @@ pub(super) fn find(
     place: &Place,
     portid: u32,
     of_the_dead: &mut dyn FnMut(NetNs, u32) -> Option<String>,
-) -> Option<Remover> {
-    living(place, portid).or_else(|| {
-        let command = of_the_dead(place.netns, portid);
-        (portid <= PID_MAX_LIMIT).then_some(Remover { pid: portid, command })
-    })
+) -> Remover {
+    let dead = || match portid {
+        ..=PID_MAX_LIMIT => Remover { pid: portid, command: of_the_dead(place.netns, portid) },
+        _ => Remover { pid: 0, command: None },
+    };
+    living(place, portid).unwrap_or_else(dead)
 }
 
 fn living(place: &Place, portid: u32) -> Option<Remover> {
+    // First, as it may end at any moment.
+    let command = procfs::command(portid);
     let table = place.enter(|| fs::read_to_string("/proc/thread-self/net/netlink"));
-    let inode = inode_of(portid, &table.ok()?.ok()?)?;
-    let pid = holder(portid, inode)?;
-    Some(Remover { pid, command: procfs::command(pid) })
+    let inode = table.ok().and_then(Result::ok).and_then(|table| inode_of(portid, &table));
+    match inode.and_then(|inode| holder(portid, inode)) {
+        Some(pid) => Some(Remover { pid, command: procfs::command(pid).or(command) }),
+        None => dying(portid, command),
+    }
 }
 
-/// The likely process first; a walk over all only when it is another.
+/// It ended while we looked, together with its socket: hardly a stranger that has the same number.
+fn dying(pid: u32, command: Option<String>) -> Option<Remover> {
+    let is_gone = procfs::command(pid).is_none();
+    command.filter(|_| is_gone).map(|command| Remover { pid, command: Some(command) })
+}
+
+/// The likely process first; then all, the newest first: tools are short-lived.
 fn holder(portid: u32, inode: u64) -> Option<u32> {
-    if procfs::holds(portid, inode) {
-        return Some(portid);
-    }
-    procfs::holders(&BTreeSet::from([inode])).remove(&inode)
+    let mut pids: Vec<_> = procfs::pids().collect();
+    pids.push(portid);
+    pids.into_iter().rev().find(|&pid| procfs::holds(pid, inode))
 }
 
 /// Columns of `/proc/net/netlink`: sk, Eth (protocol), Pid (port), Groups, Rmem, Wmem, Dump, Locks, Drops, Inode.

@@ -164,7 +164,7 @@ impl Live for Watch {
 impl Watch {
     fn follow_namespaces(&mut self, out: &mut Vec<Event>) {
         if let Some(messages) = &mut self.conntrack {
-            messages.follow(self.inventory.places());
+            messages.follow(&self.inventory);
         }
         self.declare(clock::now(), out);
     }
