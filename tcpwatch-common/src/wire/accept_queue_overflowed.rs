@@ -1,4 +1,4 @@
-use super::{Flow, Header, Socket};
+use super::{Flow, Header, Segment, Socket};
 
 /// The last ACK of a handshake found the accept queue full (`tcp_v4_syn_recv_sock`, label `exit_overflow`).
 #[repr(C)]
@@ -12,8 +12,8 @@ pub struct AcceptQueueOverflowed {
     pub flow: Flow,
     /// The listener; all zero when the way of attaching gives no socket.
     pub socket: Socket,
-    /// Kernel address of the packet: joins it with the RST that answers the same packet.
-    pub packet: u64,
+    /// The ACK, which may carry data: where the handshake ended, and the packet a RST may answer.
+    pub segment: Segment,
 }
 
-const _: () = assert!(size_of::<AcceptQueueOverflowed>() == 104);
+const _: () = assert!(size_of::<AcceptQueueOverflowed>() == 120);

@@ -12,6 +12,7 @@ mod listener;
 mod losses;
 mod rst_received;
 mod rst_sent;
+mod segment;
 mod socket;
 mod task;
 
@@ -24,6 +25,7 @@ pub use listener::Listener;
 pub use losses::{LOSS_SLOTS, Losses};
 pub use rst_received::RstReceived;
 pub use rst_sent::RstSent;
+pub use segment::Segment;
 pub use socket::{Socket, socket_flag, socket_kind};
 pub use task::Task;
 

@@ -101,9 +101,9 @@ fn fill<R: Read>(
 ) -> Option<u32> {
     // SAFETY: `record` is a slot of the ring.
     unsafe {
-        skb.describe_received(tcp, &raw mut (*record).flow)?;
+        let ttl = skb.describe_received(tcp, &raw mut (*record).flow)?;
         describe_maybe(listener, &raw mut (*record).socket)?;
-        (*record).packet = skb.id();
+        skb.describe_segment(tcp, ttl, &raw mut (*record).segment)?;
     }
     skb.netns_with(listener)
 }

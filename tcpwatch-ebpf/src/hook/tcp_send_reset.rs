@@ -89,17 +89,13 @@ fn fill<R: Read>(
     let conntrack = skb.conntrack();
     // SAFETY: `record` is a slot of the ring.
     unsafe {
-        (*record).ttl = skb.describe_received(tcp, &raw mut (*record).flow)?;
+        let ttl = skb.describe_received(tcp, &raw mut (*record).flow)?;
         describe_maybe(sock, &raw mut (*record).socket)?;
-        (*record).packet = skb.id();
-        (*record).seq = tcp.seq();
-        (*record).ack = tcp.ack();
-        (*record).payload = skb.len()?.saturating_sub(tcp.len());
+        skb.describe_segment(tcp, ttl, &raw mut (*record).segment)?;
         (*record).reason = reason;
-        (*record).tcp_flags = tcp.flags();
         (*record).tracked = u8::from(conntrack != 0);
         (*record).ctinfo = (conntrack & 7) as u8;
-        (*record).pad = [0; 4];
+        (*record).pad = [0; 2];
     }
     skb.netns_with(sock)
 }

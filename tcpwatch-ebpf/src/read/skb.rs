@@ -1,6 +1,6 @@
 //! A packet that carries a TCP segment (include/linux/skbuff.h, `struct sk_buff`).
 
-use tcpwatch_common::wire::Flow;
+use tcpwatch_common::wire::{Flow, Segment};
 
 use super::layout::field;
 use super::memory::{Memory, Probe, Read};
@@ -38,7 +38,7 @@ impl<R: Read> Skb<R> {
 
     /// Bytes from `skb->data` to the end; in TCP's receive functions `data` is the TCP header.
     #[inline(always)]
-    pub(crate) fn len(self) -> Option<u32> {
+    fn len(self) -> Option<u32> {
         self.0.get(field!(skb_len))
     }
 
@@ -55,6 +55,23 @@ impl<R: Read> Skb<R> {
             (*flow).pad = [0; 3];
         }
         if version == 4 { describe_v4(network, flow) } else { describe_v6(network, flow) }
+    }
+
+    /// Writes the header facts of the segment; `ttl` is what [`Self::describe_received`] returned.
+    #[inline(always)]
+    pub(crate) fn describe_segment(self, tcp: &TcpHeader, ttl: u8, to: *mut Segment) -> Option<()> {
+        let payload = self.len()?.saturating_sub(tcp.len());
+        // SAFETY: `to` is a slot of the ring with room for a `Segment`.
+        unsafe {
+            (*to).packet = self.id();
+            (*to).seq = tcp.seq();
+            (*to).ack = tcp.ack();
+            (*to).payload = payload;
+            (*to).tcp_flags = tcp.flags();
+            (*to).ttl = ttl;
+            (*to).pad = [0; 2];
+        }
+        Some(())
     }
 
     /// The namespace of the receiving device. Gone where the packet has met a full socket.

@@ -1,6 +1,6 @@
 use tcpwatch_common::wire;
 
-use super::{Malformed, flow::flow, socket::socket};
+use super::{Malformed, flow::flow, segment::segment, socket::socket};
 use crate::event::{AcceptQueueOverflowed, NetNs, PacketId, Time};
 
 pub(super) fn decode(
@@ -11,14 +11,8 @@ pub(super) fn decode(
         netns: NetNs(record.header.netns),
         flow: flow(&record.flow)?,
         listener: socket(&record.socket)?,
-        segment: crate::event::Segment {
-            seq: 0,
-            ack: 0,
-            payload: 0,
-            flags: crate::event::TcpFlags(0),
-            ttl: 0,
-        },
-        packet: PacketId(record.packet),
+        segment: segment(&record.segment),
+        packet: PacketId(record.segment.packet),
     })
 }
 

@@ -9,6 +9,7 @@ mod listener;
 mod reset_reasons;
 mod rst_received;
 mod rst_sent;
+mod segment;
 #[cfg(test)]
 mod sample;
 mod socket;

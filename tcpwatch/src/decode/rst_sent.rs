@@ -1,7 +1,7 @@
 use tcpwatch_common::wire;
 
-use super::{Decoder, Malformed, flow::flow, socket::socket};
-use crate::event::{NetNs, PacketId, RstSent, Segment, TcpFlags, Time, Tracking};
+use super::{Decoder, Malformed, flow::flow, segment::segment, socket::socket};
+use crate::event::{NetNs, PacketId, RstSent, Time, Tracking};
 
 impl Decoder {
     pub(super) fn rst_sent(&self, record: &wire::RstSent) -> Result<RstSent, Malformed> {
@@ -10,14 +10,8 @@ impl Decoder {
             netns: NetNs(record.header.netns),
             flow: flow(&record.flow)?,
             socket: socket(&record.socket)?,
-            segment: Segment {
-                seq: record.seq,
-                ack: record.ack,
-                payload: record.payload,
-                flags: TcpFlags(record.tcp_flags),
-                ttl: record.ttl,
-            },
-            packet: PacketId(record.packet),
+            segment: segment(&record.segment),
+            packet: PacketId(record.segment.packet),
             reason: self.reasons.name(record.reason),
             tracking: tracking(record.tracked, record.ctinfo),
         })

@@ -2,7 +2,7 @@
 
 use tcpwatch_common::wire::{
     AcceptQueueOverflowed, Address, ConnectionAborted, ConntrackDestroyed, Flow, Header, Listener,
-    RstReceived, RstSent, Socket, Task, Tuple, kind, socket_flag, socket_kind, way,
+    RstReceived, RstSent, Segment, Socket, Task, Tuple, kind, socket_flag, socket_kind, way,
 };
 use zerocopy::IntoBytes;
 
@@ -22,16 +22,23 @@ pub(super) fn rst_sent() -> RstSent {
         header: header(kind::RST_SENT),
         flow: flow(),
         socket: listener(),
+        segment: segment(),
+        reason: 6,
+        tracked: 1,
+        ctinfo: 2,
+        pad: [0; 2],
+    }
+}
+
+fn segment() -> Segment {
+    Segment {
         packet: 0xabcd,
         seq: 100,
         ack: 200,
         payload: 7,
-        reason: 6,
         tcp_flags: 0x10,
         ttl: 64,
-        tracked: 1,
-        ctinfo: 2,
-        pad: [0; 4],
+        pad: [0; 2],
     }
 }
 
@@ -67,7 +74,7 @@ pub(super) fn accept_queue_overflowed() -> AcceptQueueOverflowed {
         header: header(kind::ACCEPT_QUEUE_OVERFLOWED),
         flow: flow(),
         socket: listener(),
-        packet: 0xabcd,
+        segment: segment(),
     }
 }
 

@@ -7,43 +7,67 @@ use crate::event::{CountersRead, NetNs};
 /// One account per namespace.
 #[derive(Default)]
 pub struct Accounts {
-    by_namespace: BTreeMap<NetNs, Account>,
+    living: BTreeMap<NetNs, Account>,
+    /// Namespaces that are gone; their inode numbers may be in use again.
+    closed: Vec<(NetNs, Account)>,
 }
 
-/// What we saw leave a namespace, between two readings of the kernel's counter.
+/// What we saw leave a namespace. Readings of the kernel's counter stand between the resets in order of time, so
+/// each is held against what was seen up to then.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Account {
     pub sent: u64,
-    first: Option<u64>,
-    last: Option<u64>,
+    first: Option<Reading>,
+    last: Option<Reading>,
+}
+
+/// The kernel's counter, and ours at that time.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Reading {
+    out_rsts: u64,
+    sent: u64,
 }
 
 impl Account {
     /// Growth of the kernel's `OutRsts`; a single reading says nothing about growth.
     pub fn out_rsts(&self) -> Option<u64> {
-        Some(self.last?.saturating_sub(self.first?))
+        Some(self.last?.out_rsts.saturating_sub(self.first?.out_rsts))
     }
 
-    /// The kernel's count minus ours.
+    /// The kernel's count minus ours, over the same time.
     pub fn difference(&self) -> Option<i64> {
-        Some(self.out_rsts()?.cast_signed() - self.sent.cast_signed())
+        let seen = self.last?.sent - self.first?.sent;
+        Some(self.out_rsts()?.cast_signed() - seen.cast_signed())
     }
 }
 
 impl Accounts {
     pub fn sent(&mut self, netns: NetNs) {
-        self.by_namespace.entry(netns).or_default().sent += 1;
+        self.living.entry(netns).or_default().sent += 1;
+    }
+
+    /// A namespace that appeared during this run began to count at zero, and all it sent was seen.
+    pub fn appeared(&mut self, netns: NetNs) {
+        self.living.entry(netns).or_default().first.get_or_insert_default();
     }
 
     pub fn counters(&mut self, read: &CountersRead) {
-        let account = self.by_namespace.entry(read.netns).or_default();
+        let account = self.living.entry(read.netns).or_default();
+        let reading = Reading { out_rsts: read.out_rsts, sent: account.sent };
         match account.first {
-            None => account.first = Some(read.out_rsts),
-            Some(_) => account.last = Some(read.out_rsts),
+            None => account.first = Some(reading),
+            Some(_) => account.last = Some(reading),
+        }
+    }
+
+    pub fn vanished(&mut self, netns: NetNs) {
+        if let Some(account) = self.living.remove(&netns).filter(|account| account.sent > 0) {
+            self.closed.push((netns, account));
         }
     }
 
     pub fn iter(&self) -> impl Iterator<Item = (NetNs, &Account)> {
-        self.by_namespace.iter().map(|(netns, account)| (*netns, account))
+        let living = self.living.iter().map(|(netns, account)| (*netns, account));
+        living.chain(self.closed.iter().map(|(netns, account)| (*netns, account)))
     }
 }

@@ -22,7 +22,7 @@ pub use overflows::{Overflow, Overflows};
 pub use owners::Owners;
 pub use seen::Seen;
 
-use crate::event::Event;
+use crate::event::{Event, NamespaceDescribed, NetNs, Time};
 
 /// Everything remembered.
 #[derive(Default)]
@@ -41,7 +41,7 @@ impl Memory {
     pub fn observe(&mut self, event: &Event) {
         match event {
             Event::CoverageDeclared(e) => self.coverage.declare(e),
-            Event::NamespaceDescribed(e) => self.namespaces.describe(e),
+            Event::NamespaceDescribed(e) => self.meet_namespace(e),
             Event::NamespaceVanished(e) => self.forget_namespace(e.time, e.netns),
             Event::CountersRead(e) => self.accounts.counters(e),
             Event::RstSent(e) => {
@@ -64,7 +64,15 @@ impl Memory {
         }
     }
 
-    fn forget_namespace(&mut self, time: crate::event::Time, netns: crate::event::NetNs) {
+    fn meet_namespace(&mut self, described: &NamespaceDescribed) {
+        if described.appeared {
+            self.accounts.appeared(described.netns);
+        }
+        self.namespaces.describe(described);
+    }
+
+    fn forget_namespace(&mut self, time: Time, netns: NetNs) {
+        self.accounts.vanished(netns);
         self.namespaces.vanish(time, netns);
         self.listeners.vanish(time, netns);
     }
