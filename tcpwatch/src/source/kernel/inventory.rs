@@ -124,11 +124,11 @@ impl Inventory {
 
     /// Looks at all processes and names, and tells of the difference.
     fn scan(&mut self, out: &mut Vec<Event>) {
-        let start = clock::now();
+        let start = clock::cpu_time();
         let found = netns::all();
-        let end = clock::now();
-        self.scans.ran(start, end);
-        self.reactions.ran(start, end);
+        let (end, cost) = (clock::now(), clock::cpu_time().saturating_sub(start));
+        self.scans.ran(end, cost);
+        self.reactions.ran(end, cost);
         self.forget_vanished(&found, out);
         self.describe_new(found, out);
         self.scanned += 1;
@@ -163,9 +163,10 @@ impl Inventory {
         if !self.looks.is_due(now) {
             return false;
         }
+        let start = clock::cpu_time();
         let names = netns::named();
         let changed = !self.knows(&names) || !self.all_are_here(&names);
-        self.looks.ran(now, clock::now());
+        self.looks.ran(clock::now(), clock::cpu_time().saturating_sub(start));
         changed
     }
 
