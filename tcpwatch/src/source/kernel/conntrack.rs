@@ -289,5 +289,5 @@ const RECEIVE_BUFFER: usize = 32 * 1024 * 1024;
 const BUFFER: usize = 16 * 1024;
 const READY: usize = 64;
 /// Messages read from one socket before the others get their turn.
-const BURST: usize = 4096;
+const BURST: usize = 16 * 1024;
 const ONE_REMOVAL: Duration = Duration::from_millis(500);

@@ -47,7 +47,7 @@ impl Inventory {
             known: BTreeMap::new(),
             missing: BTreeMap::new(),
             started: false,
-            looks: Pace::new(LOOK_FLOOR, 500),
+            looks: Pace::new(LOOK_FLOOR, 1000),
             scans: Pace::new(SCAN_FLOOR, 1000),
             reactions: Pace::new(LOOK_FLOOR, 20),
             scanned: 0,
@@ -85,8 +85,8 @@ impl Inventory {
 
     /// Tells of namespaces that have appeared and vanished. Call it as often as you like: it decides by what it
     /// cost the last time whether it is worth a look now. A look is at names and at one process for each
-    /// namespace; at all processes every few seconds, or when something has changed. Looks and scans together take 0.3 % of a
-    /// core at most; while namespaces come and go, 5 %.
+    /// namespace; at all processes every few seconds, or when something has changed. Looks and scans together take
+    /// 0.2 % of a core at most; while namespaces come and go, 5 %.
     pub fn poll_changes(&mut self, out: &mut Vec<Event>) {
         let now = clock::now();
         if self.scans.is_due(now) || (self.has_changed(now) && self.reactions.is_due(now)) {
