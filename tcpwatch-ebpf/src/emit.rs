@@ -95,7 +95,7 @@ fn wakeup<T: Record>() -> u64 {
 }
 
 /// Bytes; a power of two.
-const STEP: u64 = 16 << 10;
+const STEP: u64 = 64 << 10;
 
 /// `BPF_RINGBUF_HDR_SZ` (include/uapi/linux/bpf.h).
 const RECORD_HEADER: u64 = 8;

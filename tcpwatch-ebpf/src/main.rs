@@ -4,6 +4,14 @@
 //! Nothing here may panic: a reachable panic is a loop without end, which every kernel refuses to load.
 #![no_std]
 #![no_main]
+#![allow(
+    clippy::inline_always,
+    reason = "a call that stays one is a program of its own to the verifier"
+)]
+#![allow(
+    clippy::needless_pass_by_value,
+    reason = "the attribute macros hand contexts over by value"
+)]
 
 mod emit;
 mod filter;

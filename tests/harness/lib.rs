@@ -1,1 +1,28 @@
-//! Test harness.
+//! What scenarios are made of: namespaces and networks, sockets, processes that die on demand, the kernel's counters,
+//! and a running tcpwatch with what it said.
+//!
+//! Everything here panics on failure, with the whole story in the message, and cleans up after itself by `Drop`.
+
+pub mod address;
+pub mod counters;
+pub mod helper;
+pub mod namespace;
+pub mod need;
+pub mod network;
+pub mod patience;
+pub mod report;
+pub mod segment;
+pub mod socket;
+pub mod verdict;
+pub mod watch;
+
+pub use address::{Ip, at};
+pub use counters::Counters;
+pub use helper::Helper;
+pub use namespace::Namespace;
+pub use need::Need;
+pub use network::{Backends, Dnat, Host, Pair, Service};
+pub use patience::{PATIENCE, wait_for};
+pub use report::Report;
+pub use verdict::{Expected, Verdict};
+pub use watch::Watch;

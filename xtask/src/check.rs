@@ -26,7 +26,7 @@ const CLIPPY_REPLAY: &[&str] = &[
     "-D",
     "warnings",
 ];
-const UNIT: &[&str] = &["test", "--workspace", "--exclude", "tcpwatch-ebpf"];
+const UNIT: &[&str] = &["test", "--workspace", "--exclude", "tcpwatch-ebpf", "--no-fail-fast"];
 
 /// The verb.
 pub(crate) fn run() -> Result<()> {

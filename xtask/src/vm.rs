@@ -154,24 +154,21 @@ fn try_on(
 
 fn run_on(kernel: &Kernel, base: &Archive, args: &Args) -> Result<Report> {
     println!("   kernel {}", kernel.version);
-    let initramfs = paths::target().join(format!("initramfs-{}.cpio", kernel.version));
-    let bytes = initramfs::with_modules(base.clone(), kernel)?;
-    fs::write(&initramfs, bytes)
-        .with_context(|| format!("cannot write {}", initramfs.display()))?;
-    let boot =
-        || qemu::boot(kernel, &initramfs, &parameters(args)?, Duration::from_secs(args.timeout));
-    let (boot, retried) = with_one_retry(boot)?;
-    let Boot { transcript, timed_out, took } = boot;
-    if !transcript.is_finished() {
-        let why = if timed_out {
-            format!("after {} s it was still running", args.timeout)
-        } else {
-            "it stopped".into()
-        };
-        let panic = transcript.panic.map(|panic| format!(" ({panic})")).unwrap_or_default();
-        bail!("kernel {} gave no result: {why}{panic}; its last lines say more", kernel.version);
+    let initramfs = write_initramfs(kernel, base)?;
+    let (parameters, timeout) = (parameters(args)?, Duration::from_secs(args.timeout));
+    let (boot, retried) = with_one_retry(|| qemu::boot(kernel, &initramfs, &parameters, timeout))?;
+    if !boot.transcript.is_finished() {
+        bail!("kernel {} gave no result: {}; its last lines say more", kernel.version, boot.why());
     }
-    Ok(Report::new(&kernel.name, &kernel.version, transcript, took, retried))
+    Ok(Report::new(&kernel.name, &kernel.version, boot.transcript, boot.took, retried))
+}
+
+fn write_initramfs(kernel: &Kernel, base: &Archive) -> Result<PathBuf> {
+    let bytes = initramfs::with_modules(base.clone(), kernel)?;
+    let file = paths::target().join(format!("initramfs-{}.cpio", kernel.version));
+    fs::create_dir_all(paths::target())?;
+    fs::write(&file, bytes).with_context(|| format!("cannot write {}", file.display()))?;
+    Ok(file)
 }
 
 /// Emulated kernels now and then die while they boot. That is not our failure, so it gets a second boot, and a word.

@@ -1,15 +1,18 @@
-/// A conversation as this host sees it. IPv4 addresses fill the first four bytes, the rest is zero.
+/// An address as it lies in memory, in network byte order; IPv4 in the first word, the rest zero.
 ///
-/// Aligned to words, so that the hooks copy addresses by words and not by bytes.
-#[repr(C, align(8))]
+/// Words and not bytes: the BPF machine has no unaligned stores, so bytes would be copied one by one.
+pub type Address = [u32; 4];
+
+/// A conversation as this host sees it.
+#[repr(C)]
 #[derive(Clone, Copy)]
 #[cfg_attr(
     feature = "decode",
     derive(zerocopy::FromBytes, zerocopy::IntoBytes, zerocopy::Immutable, zerocopy::KnownLayout)
 )]
 pub struct Flow {
-    pub local: [u8; 16],
-    pub remote: [u8; 16],
+    pub local: Address,
+    pub remote: Address,
     /// Host byte order.
     pub local_port: u16,
     /// Host byte order.
@@ -22,15 +25,15 @@ pub struct Flow {
 const _: () = assert!(size_of::<Flow>() == 40);
 
 /// One direction of a conntrack entry: header words, so `source` and `destination`.
-#[repr(C, align(8))]
+#[repr(C)]
 #[derive(Clone, Copy)]
 #[cfg_attr(
     feature = "decode",
     derive(zerocopy::FromBytes, zerocopy::IntoBytes, zerocopy::Immutable, zerocopy::KnownLayout)
 )]
 pub struct Tuple {
-    pub source: [u8; 16],
-    pub destination: [u8; 16],
+    pub source: Address,
+    pub destination: Address,
     /// Host byte order.
     pub source_port: u16,
     /// Host byte order.

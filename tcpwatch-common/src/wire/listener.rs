@@ -1,4 +1,4 @@
-use super::{Header, Socket, Task};
+use super::{Address, Header, Socket, Task};
 
 /// A socket entered or left LISTEN (`inet_csk_listen_start`, `inet_csk_listen_stop`); the kind says which.
 #[repr(C)]
@@ -9,8 +9,8 @@ use super::{Header, Socket, Task};
 )]
 pub struct Listener {
     pub header: Header,
-    /// Bound address; all zero = any. IPv4 fills the first four bytes.
-    pub local: [u8; 16],
+    /// Bound address; all zero = any.
+    pub local: Address,
     /// Host byte order.
     pub port: u16,
     /// 4 or 6: the family of the socket.

@@ -18,7 +18,7 @@ mod task;
 pub use accept_queue_overflowed::AcceptQueueOverflowed;
 pub use connection_aborted::ConnectionAborted;
 pub use conntrack_destroyed::ConntrackDestroyed;
-pub use flow::{Flow, Tuple};
+pub use flow::{Address, Flow, Tuple};
 pub use header::{Header, kind, way};
 pub use listener::Listener;
 pub use losses::{LOSS_SLOTS, Losses};

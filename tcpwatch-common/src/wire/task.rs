@@ -1,6 +1,6 @@
 /// The task that was running. It is the doer only where the hook runs in process context; a reply made in
 /// softirq is stamped with whoever was interrupted, so readers decide by call site.
-#[repr(C, align(8))]
+#[repr(C)]
 #[derive(Clone, Copy)]
 #[cfg_attr(
     feature = "decode",

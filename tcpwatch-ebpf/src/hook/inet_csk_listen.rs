@@ -88,7 +88,7 @@ fn fill<R: Read>(record: *mut Listener, sock: Sock<R>) -> Option<u32> {
     let version = sock.family()?;
     // SAFETY: `record` is a slot of the ring.
     unsafe {
-        sock.describe_local(version, &raw mut (*record).local)?;
+        (*record).local = sock.local_address(version)?;
         (*record).port = sock.local_port()?;
         (*record).version = version;
         (*record).v6only = if version == 6 { sock.v6only()? } else { 0 };

@@ -25,11 +25,7 @@ pub(crate) trait Context {
     /// spelled out, `black_box` keeps the compiler from making one computed load of them, and the verifier
     /// removes the arms that are not this kernel's.
     #[inline(always)]
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_possible_wrap,
-        reason = "an enum is an int"
-    )]
+    #[expect(clippy::cast_possible_truncation, reason = "an enum is an int")]
     fn enumerator(&self, index: Option<u32>) -> i32 {
         match index {
             Some(1) => black_box(self.raw(1)) as i32,

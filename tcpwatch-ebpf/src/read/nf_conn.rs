@@ -68,12 +68,10 @@ impl NfConn {
 /// `struct nf_conntrack_tuple`. The kernel clears what an IPv4 address leaves of the 16 bytes.
 #[inline(always)]
 fn describe(tuple: Memory<Probe>, out: *mut Tuple) -> Option<()> {
-    let source: [u64; 2] = tuple.get(field!(tuple_source))?;
-    let destination: [u64; 2] = tuple.get(field!(tuple_destination))?;
-    // SAFETY: `out` is a slot of the ring, aligned to 8.
+    // SAFETY: `out` is a slot of the ring.
     unsafe {
-        (&raw mut (*out).source).cast::<[u64; 2]>().write(source);
-        (&raw mut (*out).destination).cast::<[u64; 2]>().write(destination);
+        (*out).source = tuple.get(field!(tuple_source))?;
+        (*out).destination = tuple.get(field!(tuple_destination))?;
         (*out).source_port = u16::from_be(tuple.get(field!(tuple_source_port))?);
         (*out).destination_port = u16::from_be(tuple.get(field!(tuple_destination_port))?);
         (*out).version = if tuple.get::<u16>(field!(tuple_family))? == AF_INET { 4 } else { 6 };

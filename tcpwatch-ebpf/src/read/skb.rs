@@ -107,10 +107,10 @@ impl<R: Read> Skb<R> {
 #[inline(always)]
 fn describe_v4(header: Memory<Probe>, flow: *mut Flow) -> Option<u8> {
     let [_, _, ttl, source, destination]: [u32; 5] = header.get(Some(0))?;
-    // SAFETY: `flow` is a slot of the ring, aligned to 8.
+    // SAFETY: `flow` is a slot of the ring.
     unsafe {
-        (&raw mut (*flow).local).cast::<[u32; 4]>().write([destination, 0, 0, 0]);
-        (&raw mut (*flow).remote).cast::<[u32; 4]>().write([source, 0, 0, 0]);
+        (*flow).local = [destination, 0, 0, 0];
+        (*flow).remote = [source, 0, 0, 0];
     }
     Some(ttl.to_ne_bytes()[0])
 }
@@ -119,10 +119,10 @@ fn describe_v4(header: Memory<Probe>, flow: *mut Flow) -> Option<u8> {
 #[inline(always)]
 fn describe_v6(header: Memory<Probe>, flow: *mut Flow) -> Option<u8> {
     let [_, lengths, s0, s1, s2, s3, d0, d1, d2, d3]: [u32; 10] = header.get(Some(0))?;
-    // SAFETY: `flow` is a slot of the ring, aligned to 8.
+    // SAFETY: `flow` is a slot of the ring.
     unsafe {
-        (&raw mut (*flow).local).cast::<[u32; 4]>().write([d0, d1, d2, d3]);
-        (&raw mut (*flow).remote).cast::<[u32; 4]>().write([s0, s1, s2, s3]);
+        (*flow).local = [d0, d1, d2, d3];
+        (*flow).remote = [s0, s1, s2, s3];
     }
     Some(lengths.to_ne_bytes()[3])
 }

@@ -1,6 +1,6 @@
 //! A socket (include/net/sock.h): full, request or timewait; the three share only `struct sock_common`.
 
-use tcpwatch_common::wire::{Flow, Socket, socket_flag, socket_kind};
+use tcpwatch_common::wire::{Address, Flow, Socket, socket_flag, socket_kind};
 
 use super::layout::field;
 use super::memory::{Memory, Read};
@@ -54,8 +54,8 @@ impl<R: Read> Sock<R> {
         let version = self.version()?;
         // SAFETY: `flow` is a slot of the ring.
         unsafe {
-            self.describe_local(version, &raw mut (*flow).local)?;
-            self.describe_remote(version, &raw mut (*flow).remote)?;
+            (*flow).local = self.local_address(version)?;
+            (*flow).remote = self.remote_address(version)?;
             (*flow).local_port = self.local_port()?;
             (*flow).remote_port = u16::from_be(self.0.get(field!(remote_port))?);
             (*flow).version = version;
@@ -70,9 +70,9 @@ impl<R: Read> Sock<R> {
         if self.family()? == 4 {
             return Some(4);
         }
-        let high: u64 = self.0.get(field!(remote_v6))?;
-        let low: u32 = self.0.get(field!(remote_v6).map(|at| at + 8))?;
-        Some(if high == 0 && u32::from_be(low) == 0xffff { 4 } else { 6 })
+        let [first, second, third, _] = self.address_v6(field!(remote_v6))?;
+        let mapped = first == 0 && second == 0 && u32::from_be(third) == 0xffff;
+        Some(if mapped { 4 } else { 6 })
     }
 
     /// 4 or 6: what it was opened as.
@@ -103,38 +103,32 @@ impl<R: Read> Sock<R> {
     }
 
     #[inline(always)]
-    pub(crate) fn describe_local(self, version: u8, out: *mut [u8; 16]) -> Option<()> {
+    pub(crate) fn local_address(self, version: u8) -> Option<Address> {
         if version == 4 {
-            self.address_v4(field!(local_v4), out)
+            self.address_v4(field!(local_v4))
         } else {
-            self.address_v6(field!(local_v6), out)
+            self.address_v6(field!(local_v6))
         }
     }
 
     #[inline(always)]
-    fn describe_remote(self, version: u8, out: *mut [u8; 16]) -> Option<()> {
+    fn remote_address(self, version: u8) -> Option<Address> {
         if version == 4 {
-            self.address_v4(field!(remote_v4), out)
+            self.address_v4(field!(remote_v4))
         } else {
-            self.address_v6(field!(remote_v6), out)
+            self.address_v6(field!(remote_v6))
         }
     }
 
     #[inline(always)]
-    fn address_v4(self, offset: Option<u32>, out: *mut [u8; 16]) -> Option<()> {
-        let address: u32 = self.0.get(offset)?;
-        // SAFETY: `out` is an address in a slot of the ring, aligned to 8.
-        unsafe { out.cast::<[u32; 4]>().write([address, 0, 0, 0]) };
-        Some(())
+    fn address_v4(self, offset: Option<u32>) -> Option<Address> {
+        Some([self.0.get(offset)?, 0, 0, 0])
     }
 
     #[inline(always)]
-    fn address_v6(self, offset: Option<u32>, out: *mut [u8; 16]) -> Option<()> {
-        let high: u64 = self.0.get(offset)?;
-        let low: u64 = self.0.get(offset.map(|at| at + 8))?;
-        // SAFETY: `out` is an address in a slot of the ring, aligned to 8.
-        unsafe { out.cast::<[u64; 2]>().write([high, low]) };
-        Some(())
+    fn address_v6(self, offset: Option<u32>) -> Option<Address> {
+        let word = |index: u32| self.0.get(offset.map(|at| at + 4 * index));
+        Some([word(0)?, word(1)?, word(2)?, word(3)?])
     }
 
     /// Writes what is known of the socket itself.

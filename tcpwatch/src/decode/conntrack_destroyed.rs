@@ -89,7 +89,7 @@ mod tests {
     #[test]
     fn an_entry_removed_with_time_left() {
         let gone = decode(&sample::conntrack_destroyed()).unwrap();
-        assert_eq!(gone.death, Some(Death::Removed { remaining: Duration::from_secs(60) }));
+        assert_eq!(gone.death, Some(Death::Removed { remaining: Duration::from_mins(1) }));
         assert_eq!(gone.remover.unwrap().command.as_deref(), Some("nginx"));
         assert_eq!(gone.entry.original.to_string(), "10.0.0.2:50000 -> 10.96.0.1:80");
         assert!(gone.entry.is_dnat() && gone.assured && gone.seen_reply);

@@ -22,12 +22,16 @@ pub(super) fn tuple(tuple: &wire::Tuple) -> Result<Tuple, Malformed> {
     })
 }
 
-pub(super) fn address(version: u8, bytes: [u8; 16]) -> Result<IpAddr, Malformed> {
+pub(super) fn address(version: u8, words: wire::Address) -> Result<IpAddr, Malformed> {
     match version {
-        4 => Ok(Ipv4Addr::new(bytes[0], bytes[1], bytes[2], bytes[3]).into()),
-        6 => Ok(Ipv6Addr::from(bytes).into()),
+        4 => Ok(Ipv4Addr::from_bits(u32::from_be(words[0])).into()),
+        6 => Ok(Ipv6Addr::from_bits(join(words)).into()),
         other => Err(Malformed::UnknownVersion(other)),
     }
+}
+
+fn join(words: wire::Address) -> u128 {
+    words.into_iter().fold(0, |high, low| high << 32 | u128::from(u32::from_be(low)))
 }
 
 #[cfg(test)]

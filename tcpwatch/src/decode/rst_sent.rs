@@ -67,8 +67,8 @@ mod tests {
 
     #[test]
     fn the_direction_of_tracking_is_dropped() {
-        let all = [0, 1, 2, 3, 4, 7, 5].map(|ctinfo| tracking(1, ctinfo));
         use Tracking::{Established, New, None, Related, Untracked};
+        let all = [0, 1, 2, 3, 4, 7, 5].map(|ctinfo| tracking(1, ctinfo));
         assert_eq!(all, [Established, Related, New, Established, Related, Untracked, None]);
         assert_eq!(tracking(0, 2), None);
     }

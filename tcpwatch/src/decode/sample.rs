@@ -1,7 +1,7 @@
 //! One record of each kind, as the hooks write them.
 
 use tcpwatch_common::wire::{
-    AcceptQueueOverflowed, ConnectionAborted, ConntrackDestroyed, Flow, Header, Listener,
+    AcceptQueueOverflowed, Address, ConnectionAborted, ConntrackDestroyed, Flow, Header, Listener,
     RstReceived, RstSent, Socket, Task, Tuple, kind, socket_flag, socket_kind, way,
 };
 use zerocopy::IntoBytes;
@@ -74,7 +74,7 @@ pub(super) fn accept_queue_overflowed() -> AcceptQueueOverflowed {
 pub(super) fn listener_opened() -> Listener {
     Listener {
         header: header(kind::LISTENER_OPENED),
-        local: [0; 16],
+        local: [0; 4],
         port: 8080,
         version: 6,
         v6only: 0,
@@ -141,8 +141,6 @@ fn header(kind: u8) -> Header {
     Header { time: 1_000, netns: 4_026_531_840, cpu: 1, kind, way: way::FENTRY }
 }
 
-fn v4([a, b, c, d]: [u8; 4]) -> [u8; 16] {
-    let mut bytes = [0; 16];
-    bytes[..4].copy_from_slice(&[a, b, c, d]);
-    bytes
+fn v4(bytes: [u8; 4]) -> Address {
+    [u32::from_ne_bytes(bytes), 0, 0, 0]
 }

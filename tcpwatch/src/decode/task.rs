@@ -15,7 +15,10 @@ pub(super) fn command(task: &wire::Task) -> String {
 /// `exit_code` is laid out as for `wait(2)`, and set before the files are closed (kernel/exit.c, `do_exit`).
 pub(super) fn exit(task: &wire::Task) -> Option<Exit> {
     let [low, high, ..] = task.exit_code.to_le_bytes();
-    let ended = if low & 0x7f == 0 { Exit::Status(high) } else { Exit::Signal(low & 0x7f) };
+    let ended = match low & 0x7f {
+        0 => Exit::Status(high),
+        signal => Exit::Signal(signal),
+    };
     (task.flags & PF_EXITING != 0).then_some(ended)
 }
 

@@ -3,10 +3,10 @@
 use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
 
-use crate::event::{Endpoint, Event, ListenerChange, NetNs, Owner, Time};
-use crate::explain::cause::NotYetListening;
+use crate::event::{Endpoint, Event, ListenerChange, NetNs, Time};
 use crate::explain::mechanism::Mechanism;
-use crate::explain::verdict::{Amendment, Certainty, Conclusion, Explanation, Verdict};
+use crate::explain::verdict::{Amendment, Conclusion, Verdict};
+use crate::explain::{Opening, opened_later};
 use crate::memory::{Listeners, takes};
 
 /// The latest refusal of each address that was dialled, for half a minute.
@@ -108,25 +108,11 @@ impl From<Amendment> for Conclusion {
     }
 }
 
-/// A port that opened.
-struct Opening<'a> {
-    at: Time,
-    listener: Endpoint,
-    owner: Option<&'a Owner>,
-}
-
 fn amendment(opening: &Opening<'_>, dialled: Endpoint, refused: &Refused) -> Amendment {
-    let cause = NotYetListening {
-        dialled,
-        listener: opening.listener,
-        opened_after_s: opening.at.since(refused.at).as_secs_f64(),
-        refusals: refused.count,
-        opened_at: opening.at,
-    };
     Amendment {
         of: refused.latest,
         time: opening.at,
-        explanation: Explanation { certainty: Certainty::Observed, cause: cause.into() },
+        explanation: opened_later(dialled, refused.at, refused.count, opening),
         owner: opening.owner.cloned(),
     }
 }

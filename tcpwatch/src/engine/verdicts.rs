@@ -6,10 +6,9 @@ use crate::event::{
     ConnectionAborted, Endpoint, NetNs, Owner, RstReceived, RstSent, TcpState, Time,
 };
 use crate::explain::case::{Case, Symptom as Opened};
-use crate::explain::cause;
 use crate::explain::mechanism::Mechanism;
-use crate::explain::missing;
 use crate::explain::verdict::{Direction, Errno, Explanation, Finding, Symptom, Verdict};
+use crate::explain::{infer_all, missing};
 use crate::memory::Memory;
 
 /// Numbers verdicts, and keeps the late ones of resets sent for those who receive them.
@@ -122,7 +121,7 @@ impl Concluded {
 }
 
 fn conclude(case: &Case<'_>) -> (Finding, Vec<Explanation>) {
-    let mut fitting = cause::infer_all(case).into_iter();
+    let mut fitting = infer_all(case).into_iter();
     match fitting.next() {
         Some(best) => (Finding::Explained(Box::new(best)), fitting.collect()),
         None => (Finding::Unexplained { missing: missing(case) }, Vec::new()),

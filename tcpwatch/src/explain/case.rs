@@ -8,7 +8,9 @@ use crate::event::{
     AcceptQueue, ConnectionAborted, ConntrackDestroyed, Endpoint, Fact, Flow, NamespaceDescribed,
     NetNs, Owner, RstSent, Time, Way,
 };
-use crate::memory::{Holder, KnownListener, Memory, Overflow, Seen};
+use crate::memory::Memory;
+
+pub use crate::memory::{Holder, KnownListener, Overflow, Seen};
 
 /// One reset this host sent, with the memory as it was when the case was closed.
 pub struct Case<'a> {

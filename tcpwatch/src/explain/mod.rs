@@ -3,6 +3,7 @@
 
 pub mod case;
 pub mod cause;
+mod later;
 pub mod mechanism;
 mod missing;
 #[cfg(test)]
@@ -10,4 +11,6 @@ pub(crate) mod story;
 pub mod translation;
 pub mod verdict;
 
+pub use cause::infer_all;
+pub use later::{Opening, opened_later};
 pub use missing::missing;

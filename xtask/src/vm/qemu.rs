@@ -20,6 +20,19 @@ pub(crate) struct Boot {
     pub(crate) took: Duration,
 }
 
+impl Boot {
+    /// Why there is no result.
+    pub(crate) fn why(&self) -> String {
+        match &self.transcript.panic {
+            Some(panic) => panic.clone(),
+            None if self.timed_out => {
+                format!("after {} s it was still running", self.took.as_secs())
+            }
+            None => "it stopped".to_owned(),
+        }
+    }
+}
+
 /// Boots and follows the guest until it is off, or time is up.
 pub(crate) fn boot(
     kernel: &Kernel,

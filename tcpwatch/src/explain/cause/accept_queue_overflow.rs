@@ -6,10 +6,9 @@ use serde::Serialize;
 
 use super::Explains;
 use crate::event::{AcceptQueue, Endpoint, Owner, Time};
-use crate::explain::case::Case;
+use crate::explain::case::{Case, Overflow};
 use crate::explain::mechanism::Mechanism;
 use crate::explain::verdict::{Certainty, Evidence, Remedy};
-use crate::memory::Overflow;
 
 /// The application did not accept() fast enough; the kernel threw the last ACK of the handshake away.
 #[derive(Clone, Debug, PartialEq, Serialize)]

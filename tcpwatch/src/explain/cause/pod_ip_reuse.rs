@@ -6,10 +6,9 @@ use serde::Serialize;
 
 use super::Explains;
 use crate::event::{Endpoint, NetNs, Time};
-use crate::explain::case::Case;
+use crate::explain::case::{Case, Holder, Seen};
 use crate::explain::mechanism::Mechanism;
 use crate::explain::verdict::{Certainty, Evidence, Remedy};
-use crate::memory::{Holder, Seen};
 
 /// A new namespace got the address of one that had it before; old connections land in it.
 #[derive(Clone, Debug, PartialEq, Serialize)]

@@ -6,10 +6,9 @@ use serde::Serialize;
 
 use super::Explains;
 use crate::event::{Endpoint, Owner, Time};
-use crate::explain::case::Case;
+use crate::explain::case::{Case, KnownListener, Seen};
 use crate::explain::mechanism::Mechanism;
 use crate::explain::verdict::{Certainty, Evidence, Remedy};
-use crate::memory::{KnownListener, Seen};
 
 /// A connection of the old process speaks to the new one.
 #[derive(Clone, Debug, PartialEq, Serialize)]

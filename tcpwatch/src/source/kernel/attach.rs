@@ -1,7 +1,7 @@
 //! Which way of each hook works here? Found by doing; a way that fails leaves a sentence and spoils nothing.
 
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use aya::programs::{Program, ProgramError};
 use aya::{Btf as AyaBtf, Ebpf, EbpfError, EbpfLoader, Endianness};
@@ -19,13 +19,12 @@ static OBJECT: &[u8] = aya::include_bytes_aligned!("../../../bpf/tcpwatch.aarch6
 
 /// Creates the maps and freezes the offsets. No program is loaded yet.
 pub(super) fn load(
-    btf: &Path,
+    btf: &AyaBtf,
     layout: &Layout,
     events_ring: Option<u32>,
 ) -> Result<Ebpf, OpenError> {
-    let btf = aya_btf(btf)?;
     let mut loader = EbpfLoader::new();
-    loader.btf(Some(&btf)).override_global("OFFSETS", &layout.offsets, true).override_global(
+    loader.btf(Some(btf)).override_global("OFFSETS", &layout.offsets, true).override_global(
         "ARGUMENTS",
         &layout.arguments,
         true,
@@ -39,15 +38,16 @@ pub(super) fn load(
     })
 }
 
-fn aya_btf(path: &Path) -> Result<AyaBtf, OpenError> {
-    AyaBtf::parse_file(path, Endianness::default())
-        .map_err(|error| OpenError::Unsuitable(format!("{}: {}", path.display(), chain(&error))))
+/// The same types once more, in the loader's own form: it names targets to the kernel by type id.
+pub(super) fn loader_btf(bytes: &[u8]) -> Result<AyaBtf, OpenError> {
+    AyaBtf::parse(bytes, Endianness::default())
+        .map_err(|error| OpenError::Unsuitable(format!("its BTF: {}", chain(&error))))
 }
 
 /// The programs in the kernel, by hook.
 pub(super) struct Attached {
     ebpf: Ebpf,
-    btf_path: PathBuf,
+    btf: AyaBtf,
     layout: Layout,
     avoid: Vec<Way>,
     rows: Vec<Row>,
@@ -71,15 +71,13 @@ struct Success {
 impl Attached {
     pub(super) fn new(
         ebpf: Ebpf,
-        btf_path: &Path,
+        btf: AyaBtf,
         layout: Layout,
-        avoid: &[Way],
+        avoid: Vec<Way>,
     ) -> Result<Self, OpenError> {
-        let (own_path, avoid) = (btf_path.to_owned(), avoid.to_vec());
-        let mut all = Self { ebpf, btf_path: own_path, layout, avoid, rows: Vec::new() };
-        let aya_btf = aya_btf(btf_path)?;
+        let mut all = Self { ebpf, btf, layout, avoid, rows: Vec::new() };
         for hook in HOOKS {
-            let row = all.attach(hook, &aya_btf);
+            let row = all.attach(hook);
             all.rows.push(row);
         }
         if all.rows.iter().any(|row| row.attached.is_some()) {
@@ -106,24 +104,20 @@ impl Attached {
         let changed: Vec<usize> = (0..self.rows.len())
             .filter(|at| self.rows[*at].module_present != module_present(self.rows[*at].hook))
             .collect();
-        let Some(btf) = (!changed.is_empty()).then(|| aya_btf(&self.btf_path).ok()).flatten()
-        else {
-            return false;
-        };
         for at in &changed {
             // The probe on a module that went away is dead, also when the module comes back.
             let hook = self.rows[*at].hook;
             hook.ways.iter().for_each(|way| self.let_go(way.parts));
-            self.rows[*at] = self.attach(hook, &btf);
+            self.rows[*at] = self.attach(hook);
         }
-        true
+        !changed.is_empty()
     }
 
-    fn attach(&mut self, hook: &'static Hook, btf: &AyaBtf) -> Row {
+    fn attach(&mut self, hook: &'static Hook) -> Row {
         let module_present = module_present(hook);
         let mut failed = Vec::new();
         for attachment in hook.ways {
-            match self.try_way(attachment, btf) {
+            match self.try_way(attachment) {
                 Ok(blind) => {
                     let attached = Some(Success { attachment, blind });
                     return Row { hook, attached, failed, module_present };
@@ -138,11 +132,7 @@ impl Attached {
     }
 
     /// All programs of a way, or none. Returns what it cannot see.
-    fn try_way(
-        &mut self,
-        attachment: &'static Attachment,
-        btf: &AyaBtf,
-    ) -> Result<Vec<&'static str>, String> {
+    fn try_way(&mut self, attachment: &'static Attachment) -> Result<Vec<&'static str>, String> {
         let targets = targets(attachment);
         if self.avoid.contains(&attachment.way) {
             return Err(format!("{} {targets}: not tried, as asked", attachment.way));
@@ -153,7 +143,7 @@ impl Attached {
         let limits = attachment.limits.iter().filter(|limit| !self.has(limit.unless));
         let mut blind: Vec<_> = limits.map(|limit| limit.sentence).collect();
         for part in attachment.parts {
-            match self.put(part, btf) {
+            match self.put(part) {
                 Ok(()) => {}
                 Err(error) if !part.if_absent.is_empty() && is_absent(&error) => {
                     self.let_go(std::slice::from_ref(part));
@@ -169,10 +159,10 @@ impl Attached {
         Ok(blind)
     }
 
-    fn put(&mut self, part: &Part, btf: &AyaBtf) -> Result<(), ProgramError> {
+    fn put(&mut self, part: &Part) -> Result<(), ProgramError> {
         match self.ebpf.program_mut(part.program) {
             Some(Program::FEntry(program)) => {
-                program.load(part.target, btf)?;
+                program.load(part.target, &self.btf)?;
                 program.attach().map(drop)
             }
             Some(Program::KProbe(program)) => {
@@ -180,7 +170,7 @@ impl Attached {
                 program.attach(part.target, 0).map(drop)
             }
             Some(Program::BtfTracePoint(program)) => {
-                program.load(part.target, btf)?;
+                program.load(part.target, &self.btf)?;
                 program.attach().map(drop)
             }
             _ => Err(ProgramError::UnexpectedProgramType),
@@ -242,7 +232,7 @@ fn in_words(way: Way, error: &ProgramError) -> String {
             if !verifier_log.to_string().is_empty() =>
         {
             let log = verifier_log.to_string();
-            let last = log.lines().rev().find(|line| is_complaint(line)).unwrap_or_default();
+            let last = log.lines().rev().find(is_complaint).unwrap_or_default();
             format!("the verifier refuses it: {last}")
         }
         (_, Some(EPERM)) => "this kernel does not permit it".to_owned(),
@@ -290,3 +280,30 @@ const EPERM: i32 = 1;
 const ENOENT: i32 = 2;
 /// include/linux/errno.h: no libc knows it.
 const ENOTSUPP: i32 = 524;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_program_of_the_table_is_in_the_object() {
+        let parts = HOOKS.iter().flat_map(|hook| hook.ways).flat_map(|way| way.parts);
+        for part in parts {
+            let name = format!("{}\0", part.program);
+            let found = OBJECT.windows(name.len()).any(|bytes| bytes == name.as_bytes());
+            assert!(found, "{} is missing; run `cargo xtask ebpf`", part.program);
+        }
+    }
+
+    #[test]
+    fn every_fact_has_one_hook() {
+        let told = HOOKS.iter().map(|hook| hook.fact);
+        assert_eq!(told.collect::<Vec<_>>(), Fact::ALL);
+    }
+
+    #[test]
+    fn statistics_are_no_complaint() {
+        let log = "R1 invalid mem access 'scalar'\nprocessed 12 insns\nstack depth 8\n";
+        assert_eq!(log.lines().rev().find(is_complaint), Some("R1 invalid mem access 'scalar'"));
+    }
+}

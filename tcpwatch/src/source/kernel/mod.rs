@@ -60,13 +60,17 @@ impl KernelSource {
     pub fn open(options: &Options, now: Time) -> Result<(Self, CoverageDeclared), OpenError> {
         error::refuse_lockdown()?;
         let path = options.btf.as_deref().unwrap_or(Path::new(VMLINUX));
-        let btf = read_btf(path)?;
+        let bytes =
+            fs::read(path).map_err(|source| OpenError::NoBtf { path: path.to_owned(), source })?;
+        let btf = Btf::parse(bytes.clone())
+            .map_err(|source| OpenError::BadBtf { path: path.to_owned(), source })?;
+        let loader_btf = attach::loader_btf(&bytes)?;
         let layout = Layout::resolve(&btf);
         let decoder = Decoder { reasons: reset_reasons(&btf) };
-        let mut ebpf = attach::load(path, &layout, options.events_ring)?;
+        let mut ebpf = attach::load(&loader_btf, &layout, options.events_ring)?;
         let mut rings = Rings::take(&mut ebpf, decoder, now)?;
         let problems = layout.problems.clone();
-        let attached = Attached::new(ebpf, path, layout, &options.avoid)?;
+        let attached = Attached::new(ebpf, loader_btf, layout, options.avoid.clone())?;
         rings.enable()?;
         let source = Self { attached, rings, problems };
         let coverage = source.coverage(now);
@@ -109,12 +113,6 @@ impl KernelSource {
 }
 
 const VMLINUX: &str = "/sys/kernel/btf/vmlinux";
-
-fn read_btf(path: &Path) -> Result<Btf, OpenError> {
-    let bytes =
-        fs::read(path).map_err(|source| OpenError::NoBtf { path: path.to_owned(), source })?;
-    Btf::parse(bytes).map_err(|source| OpenError::BadBtf { path: path.to_owned(), source })
-}
 
 /// Kernels before 6.10 have no such enum, and give no reasons.
 fn reset_reasons(btf: &Btf) -> ResetReasons {

@@ -79,11 +79,11 @@ impl Watch {
             namespaces.extend(namespace_of(event));
             match event {
                 Event::RstSent(rst) if may_be_astray(rst) => {
-                    strays.push((rst.netns, rst.flow.local.addr))
+                    strays.push((rst.netns, rst.flow.local.addr));
                 }
                 Event::RstSent(rst) => strays.extend(of_listener(rst)),
                 Event::RstReceived(rst) => {
-                    self.ownerless.extend(rst.socket.inode.map(|inode| (rst.netns, inode)))
+                    self.ownerless.extend(rst.socket.inode.map(|inode| (rst.netns, inode)));
                 }
                 _ => {}
             }

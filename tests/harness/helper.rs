@@ -1,0 +1,147 @@
+//! A process of its own, for incidents in which a *process* closes, exits or is killed. It is this same program, started
+//! again with a role in its environment, led over pipes, and gone when the pipe closes.
+
+use std::env;
+use std::ffi::CString;
+use std::io::{self, BufRead, BufReader, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::os::unix::process::ExitStatusExt;
+use std::process::{Child, ChildStdin, ChildStdout, Command, ExitCode, Stdio};
+
+use crate::namespace::Namespace;
+use crate::socket::{accept, wait_for_unread};
+
+/// Set for helpers: `NAME ADDRESS`.
+const ROLE: &str = "TCPWATCH_SCENARIO_HELPER";
+
+/// A server process that listens on one address.
+pub struct Helper {
+    command: String,
+    child: Child,
+    orders: ChildStdin,
+    answers: BufReader<ChildStdout>,
+}
+
+impl Helper {
+    /// Starts a server that calls itself `command`, and waits until it listens.
+    pub fn listens(namespace: &Namespace, command: &str, address: SocketAddr) -> Self {
+        let start = || {
+            Command::new("/proc/self/exe")
+                .env(ROLE, format!("{command} {address}"))
+                .stdin(Stdio::piped())
+                .stdout(Stdio::piped())
+                .spawn()
+        };
+        let mut child = namespace.enter(start).expect("this program can be started again");
+        let orders = child.stdin.take().expect("stdin is a pipe");
+        let answers = BufReader::new(child.stdout.take().expect("stdout is a pipe"));
+        let mut helper = Self { command: command.to_owned(), child, orders, answers };
+        helper.hear("listening");
+        helper
+    }
+
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    pub fn command(&self) -> &str {
+        &self.command
+    }
+
+    /// Closes the listener and lives on.
+    pub fn closes(&mut self) {
+        self.does("close");
+    }
+
+    /// Accepts a connection and holds it.
+    pub fn accepts(&mut self) {
+        self.does("accept");
+    }
+
+    /// Waits until the connection it holds has bytes to read, and does not read them.
+    pub fn leaves_unread(&mut self) {
+        self.does("leave-unread");
+    }
+
+    /// Ends by itself, with this status.
+    pub fn exits(mut self, status: u8) {
+        writeln!(self.orders, "exit {status}").expect("the helper still listens to us");
+        let ended = self.child.wait().expect("a child can be waited for");
+        assert_eq!(ended.code(), Some(status.into()));
+    }
+
+    /// Dies by SIGKILL.
+    pub fn is_killed(mut self) {
+        self.child.kill().expect("a child can be killed");
+        let ended = self.child.wait().expect("a child can be waited for");
+        assert_eq!(ended.signal(), Some(libc::SIGKILL));
+    }
+
+    fn does(&mut self, order: &str) {
+        writeln!(self.orders, "{order}").expect("the helper still listens to us");
+        self.hear("done");
+    }
+
+    fn hear(&mut self, expected: &str) {
+        let mut line = String::new();
+        self.answers.read_line(&mut line).expect("the helper's stdout is a pipe");
+        assert_eq!(line.trim(), expected, "from helper {}", self.command);
+    }
+}
+
+impl Drop for Helper {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Plays the helper's role when there is one: the first thing a program that uses [`Helper`] must do.
+pub fn play_role() -> Option<ExitCode> {
+    let role = env::var(ROLE).ok()?;
+    let (command, address) = role.split_once(' ')?;
+    let server = Server::start(command, address.parse().ok()?);
+    Some(ExitCode::from(server.serve()))
+}
+
+/// The helper's side.
+struct Server {
+    listener: Option<TcpListener>,
+    connections: Vec<TcpStream>,
+}
+
+impl Server {
+    fn start(command: &str, address: SocketAddr) -> Self {
+        let name = CString::new(command).expect("a command has no zero byte");
+        nix::sys::prctl::set_name(&name).expect("a process may name itself");
+        let listener = TcpListener::bind(address).expect("the address is free in this namespace");
+        Self { listener: Some(listener), connections: Vec::new() }
+    }
+
+    /// Obeys until told to exit, or until whoever gives the orders is gone.
+    fn serve(mut self) -> u8 {
+        answer("listening");
+        for order in io::stdin().lines().map_while(Result::ok) {
+            if let Some(status) = order.strip_prefix("exit ") {
+                return status.parse().unwrap_or(1);
+            }
+            self.obey(&order);
+            answer("done");
+        }
+        0
+    }
+
+    fn obey(&mut self, order: &str) {
+        match order {
+            "close" => self.listener = None,
+            "accept" => self.connections.extend(self.listener.as_ref().map(accept)),
+            "leave-unread" => self.connections.iter().for_each(wait_for_unread),
+            _ => panic!("unknown order {order}"),
+        }
+    }
+}
+
+fn answer(line: &str) {
+    // Nobody there to hear it: the loop above ends next.
+    let _ = writeln!(io::stdout(), "{line}");
+}

@@ -1,0 +1,69 @@
+//! What a scenario needs from kernel and tools beyond root. Found out by trying, never by version or name.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, OnceLock, PoisonError};
+
+use crate::address::{Ip, at};
+use crate::namespace::Namespace;
+use crate::network::{Backends, Dnat};
+
+/// Something a host or a guest may lack.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Need {
+    /// nftables can drop packets.
+    Nftables,
+    /// A service address can be translated, in turn to two back ends.
+    Dnat(Dnat),
+    /// The tool `conntrack` can flush.
+    ConntrackTool,
+    /// Connections can be tracked, with a timeout per namespace.
+    ConntrackTimeout,
+}
+
+/// Answers so far: kernels do not change their mind.
+type Tried = HashMap<(Need, Ip), Result<(), String>>;
+
+impl Need {
+    /// `Err` says what is missing. Tried once per family.
+    pub fn is_met(self, ip: Ip) -> Result<(), String> {
+        static TRIED: OnceLock<Mutex<Tried>> = OnceLock::new();
+        let mut tried =
+            TRIED.get_or_init(Mutex::default).lock().unwrap_or_else(PoisonError::into_inner);
+        tried.entry((self, ip)).or_insert_with(|| self.try_it(ip)).clone()
+    }
+
+    fn try_it(self, ip: Ip) -> Result<(), String> {
+        let lab = Namespace::new("trial");
+        match self {
+            Self::Nftables => lab.try_nft(&lose_port(ip, 1)).map(drop),
+            Self::Dnat(dnat) => dnat.install(&lab, ip, Backends::Two),
+            Self::ConntrackTool => lab.try_run("conntrack -F").map(drop),
+            Self::ConntrackTimeout => lab.enter(tracks_connections),
+        }
+    }
+}
+
+fn tracks_connections() -> Result<(), String> {
+    let sysctl = "/proc/sys/net/netfilter/nf_conntrack_tcp_timeout_established";
+    std::fs::metadata(sysctl).map(drop).map_err(|error| format!("nf_conntrack: {sysctl}: {error}"))
+}
+
+/// Every kernel here has IPv6, but a host may have switched it off.
+pub fn family_works(ip: Ip) -> Result<(), String> {
+    let lab = Namespace::new("trial");
+    let bound = lab.enter(|| std::net::TcpListener::bind(at(ip.loopback(), 0)));
+    bound.map(drop).map_err(|error| format!("no IP{ip}: {error}"))
+}
+
+/// nftables commands that lose every arriving segment from this port; [`LOSE_NO_MORE`] ends it.
+pub fn lose_port(ip: Ip, port: u16) -> String {
+    format!(
+        "add table inet lossy\n\
+         add chain inet lossy input {{ type filter hook input priority 0; }}\n\
+         add rule inet lossy input meta nfproto ipv{} tcp sport {port} drop\n",
+        ip.digit()
+    )
+}
+
+/// Ends what [`lose_port`] began.
+pub const LOSE_NO_MORE: &str = "delete table inet lossy\n";

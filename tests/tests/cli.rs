@@ -1,0 +1,62 @@
+//! The command line where it needs neither root nor a kernel: what is wrong is said, and exit codes are kept.
+
+use std::env;
+use std::path::PathBuf;
+use std::process::{Command, Output};
+use std::sync::OnceLock;
+
+const USAGE: i32 = 2;
+
+#[test]
+fn an_unknown_cause_is_a_usage_error_that_names_it() {
+    let output = tcpwatch(&["rst", "--cause", "gremlins"]);
+    assert_eq!(output.status.code(), Some(USAGE), "{}", complaint(&output));
+    assert!(complaint(&output).contains("gremlins"), "{}", complaint(&output));
+}
+
+#[test]
+fn a_duration_that_is_none_is_a_usage_error_that_names_it() {
+    let output = tcpwatch(&["rst", "--for", "a-while"]);
+    assert_eq!(output.status.code(), Some(USAGE), "{}", complaint(&output));
+    assert!(complaint(&output).contains("a-while"), "{}", complaint(&output));
+}
+
+#[test]
+fn an_unknown_verb_is_a_usage_error() {
+    let output = tcpwatch(&["explode"]);
+    assert_eq!(output.status.code(), Some(USAGE), "{}", complaint(&output));
+}
+
+#[test]
+fn help_goes_to_standard_output_and_is_no_error() {
+    let output = tcpwatch(&["--help"]);
+    assert!(output.status.success(), "{}", complaint(&output));
+    assert!(String::from_utf8_lossy(&output.stdout).contains("rst"));
+    assert_eq!(complaint(&output), "");
+}
+
+fn tcpwatch(arguments: &[&str]) -> Output {
+    Command::new(binary()).args(arguments).output().expect("tcpwatch can be started")
+}
+
+fn complaint(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+/// The binary `TCPWATCH` names; else it is built. Cargo offers binaries to tests of their own package only.
+fn binary() -> &'static PathBuf {
+    static BINARY: OnceLock<PathBuf> = OnceLock::new();
+    BINARY.get_or_init(|| env::var_os("TCPWATCH").map_or_else(build, PathBuf::from))
+}
+
+fn build() -> PathBuf {
+    // This test lies in TARGET/PROFILE/deps.
+    let test = env::current_exe().expect("a test knows where it is");
+    let profile = test.ancestors().nth(2).expect("cargo puts tests two folders deep");
+    let target = profile.parent().expect("and the profile into the target folder");
+    let mut cargo = Command::new(env!("CARGO"));
+    cargo.args(["build", "--quiet", "--package", "tcpwatch", "--bin", "tcpwatch"]);
+    let built = cargo.arg("--target-dir").arg(target).status().expect("cargo can be started");
+    assert!(built.success(), "tcpwatch does not build");
+    target.join("debug/tcpwatch")
+}
