@@ -1,4 +1,6 @@
-//! What time is it, for events and for people?
+//! What time is it, for events and for people, and how much of it was ours?
+
+use std::time::Duration;
 
 use rustix::time::{ClockId, Timespec, clock_gettime};
 
@@ -17,6 +19,11 @@ pub fn pair() -> (Time, u64) {
     let wall = nanos(clock_gettime(ClockId::Realtime));
     let after = now().0;
     (Time(before.midpoint(after)), wall)
+}
+
+/// What the calling thread has cost so far.
+pub fn cpu_time() -> Duration {
+    Duration::from_nanos(nanos(clock_gettime(ClockId::ThreadCPUTime)))
 }
 
 /// 0 for times before the epoch.
