@@ -32,6 +32,9 @@ impl Namespace {
         ip_batch(&[], &format!("netns add {name}"));
         let handle = File::open(format!("{NAMES}/{name}")).expect("`ip netns add` leaves a name");
         let namespace = Self { role: role.to_owned(), name, handle };
+        // Link-local addresses are of use at once; a router asks for its neighbours with them. A host may lack IPv6.
+        let settings = "/proc/sys/net/ipv6/conf/default/dad_transmits";
+        let _ = namespace.enter(|| fs::write(settings, "0"));
         namespace.ip("link set lo up");
         namespace
     }
