@@ -32,6 +32,7 @@ impl Namespace {
         ip_batch(&[], &format!("netns add {name}"));
         let handle = File::open(format!("{NAMES}/{name}")).expect("`ip netns add` leaves a name");
         let namespace = Self { role: role.to_owned(), name, handle };
+        namespace.enter(use_addresses_at_once);
         namespace.ip("link set lo up");
         namespace
     }
@@ -132,6 +133,14 @@ pub fn sweep() {
         }) {
             remove(&name);
         }
+    }
+}
+
+/// Without the second that IPv6 spends on looking for duplicates: a router cannot ask for its neighbours before that.
+fn use_addresses_at_once() {
+    for devices in ["all", "default"] {
+        // A host may lack IPv6.
+        let _ = fs::write(format!("/proc/sys/net/ipv6/conf/{devices}/accept_dad"), "0");
     }
 }
 

@@ -3,6 +3,9 @@
 use std::net::{IpAddr, SocketAddr, TcpListener, UdpSocket};
 use std::time::Duration;
 
+use nix::ifaddrs::getifaddrs;
+use nix::net::if_::InterfaceFlags;
+
 use crate::address::{Ip, at};
 use crate::counters::Counters;
 use crate::namespace::{Namespace, ip_batch};
@@ -45,9 +48,9 @@ pub struct Pair {
 impl Pair {
     pub fn joined(ip: Ip) -> Self {
         let pair = Self { ip, client: Namespace::new("client"), server: Namespace::new("server") };
-        cable(&pair.client, "eth0", &pair.server, "eth0");
-        addressed(&pair.server, ip, "eth0", ip.address(1, 1));
-        addressed(&pair.client, ip, "eth0", ip.address(1, 2));
+        cable(&pair.client, "eth0", &pair.server);
+        pair.server.ip(&address_of(ip, "eth0", ip.address(1, 1)));
+        pair.client.ip(&address_of(ip, "eth0", ip.address(1, 2)));
         wait_until_reachable(&pair.client, &pair.server, pair.address().ip());
         pair
     }
@@ -221,27 +224,43 @@ fn network(backend: usize) -> u8 {
 
 /// Joins `member` to the router as host 2 of a network of its own, with the router as its way out.
 fn attach(router: &Namespace, port: &str, member: &Namespace, ip: Ip, network: u8) {
-    cable(router, port, member, "eth0");
-    addressed(router, ip, port, ip.address(network, 1));
-    addressed(member, ip, "eth0", ip.address(network, 2));
-    member.ip(&format!("route add default via {}", ip.address(network, 1)));
+    let gateway = ip.address(network, 1);
+    cable(router, port, member);
+    router.ip(&address_of(ip, port, gateway));
+    let own = address_of(ip, "eth0", ip.address(network, 2));
+    member.ip(&format!("{own}\nroute add default via {gateway}"));
 }
 
-fn cable(one: &Namespace, port: &str, other: &Namespace, other_port: &str) {
-    let (one, other) = (one.name(), other.name());
+/// Joins `port` of one namespace to `eth0` of another, and waits until both ends carry: what is sent before is lost,
+/// and asked for again only after a second.
+fn cable(one: &Namespace, port: &str, other: &Namespace) {
+    let (name, other_name) = (one.name(), other.name());
     ip_batch(
         &[],
-        &format!("link add name {port} netns {one} type veth peer name {other_port} netns {other}"),
+        &format!("link add name {port} netns {name} type veth peer name eth0 netns {other_name}"),
     );
+    for (end, port) in [(one, port), (other, "eth0")] {
+        end.ip(&format!("link set dev {port} up"));
+    }
+    for (end, port) in [(one, port), (other, "eth0")] {
+        wait_for("a cable to carry", || end.enter(|| carries(port)).then_some(()));
+    }
 }
 
-fn addressed(namespace: &Namespace, ip: Ip, port: &str, address: IpAddr) {
-    namespace
-        .ip(&format!("addr add {} dev {port}\nlink set dev {port} up", ip.assignment(address)));
+/// The flag comes with the queue that sends (net/core/link_watch.c).
+fn carries(port: &str) -> bool {
+    let mut ports = getifaddrs().expect("interfaces can be listed");
+    ports.any(|found| {
+        found.interface_name == port && found.flags.contains(InterfaceFlags::IFF_RUNNING)
+    })
 }
 
-/// A cable that was just plugged in has no carrier, and IPv6 no routes, for a moment. Datagrams there and back show
-/// that it has; TCP, which scenarios count, is not used.
+fn address_of(ip: Ip, port: &str, address: IpAddr) -> String {
+    format!("addr add {} dev {port}", ip.assignment(address))
+}
+
+/// Routes and neighbours are settled some time after the commands that make them. Datagrams there and back show that
+/// they are; TCP, which scenarios count, is not used.
 fn wait_until_reachable(from: &Namespace, to: &Namespace, address: IpAddr) {
     let nap = Some(Duration::from_millis(50));
     let bind = |namespace: &Namespace, address, port| {

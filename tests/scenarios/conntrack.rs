@@ -74,7 +74,7 @@ fn an_idle_connection_outlives_its_entry(ip: Ip) {
     let mut flow = Flow::through(&service, &listeners);
     flow.is_alive();
     // To look at the table would already remove what has expired, and nobody looks in the real incident.
-    idle(Duration::from_secs(2 * timeout));
+    idle(Duration::from_secs(timeout + 1));
     let client = flow.is_lost();
 
     one_reset_from_b(&service, &before);
