@@ -181,7 +181,9 @@ fn with_ticks(events: &[Event]) -> Vec<Event> {
 
 fn in_order(events: &[Event]) -> Vec<Event> {
     let mut timeline = Timeline::new(Duration::from_hours(1));
-    events.iter().for_each(|event| timeline.push(event.clone()));
+    for event in events {
+        timeline.push(event.clone());
+    }
     let mut ordered: Vec<_> = std::iter::from_fn(|| timeline.next_remaining()).collect();
     // Equal times keep the order of arrival; the story told them in another: sort those by what they say.
     ordered.sort_by_cached_key(|event| (event.time(), format!("{event:?}")));

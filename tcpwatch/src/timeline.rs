@@ -137,7 +137,9 @@ mod tests {
     #[test]
     fn events_leave_in_order_of_their_own_time() {
         let mut timeline = Timeline::new(Duration::from_millis(10));
-        [30, 10, 20, 45].into_iter().for_each(|ms| timeline.push(tick(ms)));
+        for ms in [30, 10, 20, 45] {
+            timeline.push(tick(ms));
+        }
         assert_eq!(ready(&mut timeline), [10, 20, 30]);
         timeline.push(tick(60));
         assert_eq!(ready(&mut timeline), [45]);
@@ -157,7 +159,9 @@ mod tests {
     #[test]
     fn the_end_of_a_stream_keeps_the_order() {
         let mut timeline = Timeline::new(Duration::from_secs(1));
-        [3, 1, 2].into_iter().for_each(|ms| timeline.push(tick(ms)));
+        for ms in [3, 1, 2] {
+            timeline.push(tick(ms));
+        }
         assert_eq!(ready(&mut timeline), [0; 0]);
         let rest: Vec<_> =
             std::iter::from_fn(|| timeline.next_remaining()).map(|e| e.time()).collect();

@@ -123,7 +123,8 @@ impl Server {
         answer("listening");
         for order in io::stdin().lines().map_while(Result::ok) {
             if let Some(status) = order.strip_prefix("exit ") {
-                return status.parse().unwrap_or(1);
+                // Not by returning: that would close everything before the end.
+                std::process::exit(status.parse().unwrap_or(1));
             }
             self.obey(&order);
             answer("done");

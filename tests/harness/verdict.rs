@@ -76,6 +76,8 @@ pub struct Expected {
     netns: u64,
     local: SocketAddr,
     remote: SocketAddr,
+    /// Tells the resets of one connection apart.
+    mechanism: Option<&'static str>,
     claims: Vec<Claim>,
 }
 
@@ -87,7 +89,14 @@ struct Claim {
 impl Expected {
     /// A reset that `local` in `namespace` sent to `remote`.
     pub fn sent(namespace: &Namespace, local: SocketAddr, remote: SocketAddr) -> Self {
-        Self { direction: "sent", netns: namespace.inode(), local, remote, claims: Vec::new() }
+        Self {
+            direction: "sent",
+            netns: namespace.inode(),
+            local,
+            remote,
+            mechanism: None,
+            claims: Vec::new(),
+        }
     }
 
     /// A reset that reached `local` in `namespace`, from `remote`.
@@ -108,7 +117,7 @@ impl Expected {
     }
 
     pub fn mechanism(self, name: &'static str) -> Self {
-        self.claim(format!("the mechanism {name}"), move |v| v.0["mechanism"] == name)
+        Self { mechanism: Some(name), ..self }
     }
 
     /// The application gets ECONNREFUSED.
@@ -164,6 +173,7 @@ impl Expected {
             && verdict.netns() == Some(self.netns)
             && verdict.local() == Some(self.local)
             && verdict.remote() == Some(self.remote)
+            && self.mechanism.is_none_or(|name| verdict.0["mechanism"] == name)
     }
 
     /// What it should have said and did not.
@@ -178,10 +188,11 @@ impl Expected {
 
 impl fmt::Display for Expected {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { direction, netns, local, remote, claims } = self;
+        let Self { direction, netns, local, remote, mechanism, claims } = self;
+        let how = mechanism.unwrap_or("any");
         write!(
             f,
-            "a verdict on the reset {direction} in namespace {netns}, local {local}, remote {remote}"
+            "a verdict on the reset {direction} in namespace {netns}, local {local}, remote {remote}, mechanism {how}"
         )?;
         claims.iter().try_for_each(|claim| write!(f, ", with {}", claim.says))
     }

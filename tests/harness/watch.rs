@@ -168,6 +168,13 @@ fn indented(lines: &[impl Display]) -> String {
     lines.iter().fold(String::new(), |text, line| format!("{text}  {line}\n"))
 }
 
+/// The way by which a fact is seen on this host, once a run has declared it.
+pub fn way_of(fact: &str) -> Option<String> {
+    let hooks = coverage()?["hooks"].as_array()?;
+    let row = hooks.iter().find(|hook| hook["fact"] == fact)?;
+    row["way"].as_str().map(str::to_owned)
+}
+
 /// What the hooks of this host turned out to be: the first coverage any run declared.
 pub fn coverage() -> Option<&'static Value> {
     COVERAGE.get()

@@ -86,7 +86,7 @@ impl Story {
             time: self.now,
             netns: self.netns,
             flow: flow(local, remote),
-            listener: Some(self.listening(5)),
+            listener: Some(Self::listening(5)),
             segment: segment(TcpFlags::ACK, ack, 0),
             packet: self.packet(),
         };
@@ -96,7 +96,7 @@ impl Story {
     /// The same packet as the last overflow is answered with a RST.
     pub(crate) fn refuses_the_same_packet(self, local: &str, remote: &str, ack: u32) -> Self {
         let mut rst = self.reply(local, remote, segment(TcpFlags::ACK, ack, 0));
-        rst.socket = Some(self.listening(5));
+        rst.socket = Some(Self::listening(5));
         rst.packet = PacketId(self.packets);
         self.tell(Event::RstSent(rst))
     }
@@ -123,7 +123,7 @@ impl Story {
 
     /// A socket of this namespace accepts a RST.
     pub(crate) fn receives(self, local: &str, remote: &str, seq: u32, state: TcpState) -> Self {
-        let socket = Socket { state, accept_queue: None, ..self.listening(0) };
+        let socket = Socket { state, accept_queue: None, ..Self::listening(0) };
         let (time, netns) = (self.now, self.netns);
         let rst =
             RstReceived { time, netns, flow: flow(local, remote), socket, seq, ttl: Some(64) };
@@ -136,7 +136,7 @@ impl Story {
             state: TcpState::Close,
             linger_zero: true,
             accept_queue: None,
-            ..self.listening(0)
+            ..Self::listening(0)
         };
         let rst = ConnectionAborted {
             time: self.now,
@@ -267,7 +267,7 @@ impl Story {
         PacketId(self.packets)
     }
 
-    fn listening(&self, len: u32) -> Socket {
+    fn listening(len: u32) -> Socket {
         Socket {
             id: SocketId(1),
             kind: SocketKind::Full,
@@ -299,7 +299,7 @@ impl Story {
 
     fn segment_meets_listener(self, local: &str, remote: &str, segment: Segment) -> Self {
         let mut rst = self.reply(local, remote, segment);
-        rst.socket = Some(self.listening(0));
+        rst.socket = Some(Self::listening(0));
         self.tell(Event::RstSent(rst))
     }
 

@@ -28,7 +28,7 @@ pub struct ListenerClosed {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum How {
-    /// close() or shutdown() by a process that lived on.
+    /// close() or shutdown() by a process that was not ending.
     Close,
     /// The process ended by itself, with this status.
     Exit(u8),
@@ -83,7 +83,7 @@ impl ListenerClosed {
     fn ended(&self) -> String {
         let by = self.closed_by.as_ref().map_or_else(|| "its owner".into(), ToString::to_string);
         match self.how {
-            How::Close => format!("closed by {by}, which lived on"),
+            How::Close => format!("closed by {by}"),
             How::Exit(status) => format!("closed as {by} exited with status {status}"),
             How::Signal(signal) => format!("closed as {by} was killed by {}", signal_name(signal)),
         }
@@ -140,7 +140,7 @@ mod tests {
     fn a_closed_port_names_who_closed_it_and_how() {
         let said = |exit| after_the_end(exit).syn_meets_nobody("10.0.0.1:80", CLIENT).said();
         let begin = "listener-closed observed: the listener on 0.0.0.0:80 had been closed";
-        assert_eq!(said(None), format!("{begin} by nginx[77], which lived on 120.0 ms before"));
+        assert_eq!(said(None), format!("{begin} by nginx[77] 120.0 ms before"));
         assert_eq!(
             said(Some(Exit::Status(1))),
             format!("{begin} as nginx[77] exited with status 1 120.0 ms before")

@@ -172,11 +172,11 @@ pub(super) const HOOKS: &[Hook] = &[
                 way: Way::Tracepoint,
                 needs: Need::Argument("drop_listen_overflow"),
                 parts: &[part("accept_queue_overflowed_tracepoint", "kfree_skb")],
-                // They are dropped as NO_SOCKET (net/ipv4/syncookies.c, `cookie_v4_check`).
-                limits: &[Limit {
-                    unless: Need::TheImpossible,
-                    sentence: "overflows by connections that came in on a SYN cookie are not seen",
-                }],
+                // Not seen: connections that came in on a SYN cookie, dropped as NO_SOCKET
+                // (net/ipv4/syncookies.c, `cookie_v4_check`). That does not blind us to the causes of resets: as
+                // long as the cookie is good, data of such a connection is dropped or accepted, never answered
+                // with a RST.
+                limits: &[],
             },
         ],
         module: None,
