@@ -22,8 +22,13 @@ fn stories() -> Vec<(&'static str, Vec<Event>)> {
     };
     let restarted =
         served().closes("0.0.0.0:80", Some(Exit::Signal(9))).after(900).opens("0.0.0.0:80");
-    let moved =
-        Story::new().after(50).vanishes(1).after(5).namespace(2, &["10.0.0.1"], true).within(2);
+    let moved = Story::new()
+        .finds("0.0.0.0:80")
+        .after(50)
+        .vanishes(1)
+        .after(5)
+        .namespace(2, &["10.0.0.1"], true)
+        .within(2);
     let late = served().overflows(SERVER, CLIENT, 5).after(40_000);
     let stories = [
         (

@@ -125,11 +125,20 @@ impl<'a> Case<'a> {
         Seen::or_absent(found, self.saw(Fact::ConnectionAborted, HANDSHAKE))
     }
 
-    /// The connection lost its address translation before the segment came. Not seeing it is evidence only for
-    /// as long as this run has watched: an entry may have died before.
+    /// The connection lost its address translation before the segment came.
     pub fn lost_translation(&self) -> Seen<LostTranslation<'a>> {
         let found = self.reply().and_then(|_| LostTranslation::of(self));
-        Seen::or_absent(found, self.saw(Fact::ConntrackDestroyed, IDLE))
+        Seen::or_absent(found, self.heard_all_of_conntrack())
+    }
+
+    /// Netlink messages are heard in a namespace only some time after it has appeared, and entries made before are
+    /// never announced (net/netfilter/nf_conntrack_ecache.c, `nf_ct_ecache_ext_add`): where one is that new, not
+    /// having heard of a death proves nothing.
+    fn heard_all_of_conntrack(&self) -> bool {
+        let by_messages = self.memory.coverage.way(Fact::ConntrackDestroyed) == Some(Way::Netlink);
+        let since = self.time().minus(NEW_NAMESPACE);
+        let deaf = by_messages && self.memory.namespaces.has_newcomers(since, self.netns());
+        !deaf && self.saw(Fact::ConntrackDestroyed, IDLE)
     }
 
     /// Conntrack entries of a client that died while alive, the latest first.
@@ -177,6 +186,11 @@ impl<'a> Case<'a> {
             .unwrap_or_else(|| netns.to_string())
     }
 
+    /// Had this namespace ever a listener that took connections to the local endpoint?
+    pub fn was_served_by(&self, netns: NetNs) -> bool {
+        self.memory.listeners.ever_took(netns, self.flow().local)
+    }
+
     /// Who holds a socket inode.
     pub fn owner_of(&self, inode: u64) -> Option<&'a Owner> {
         self.memory.owners.of(inode)
@@ -222,6 +236,9 @@ const HANDSHAKE: Duration = Duration::from_mins(3);
 
 /// How long an idle connection may wait before its segment misses the entry.
 const IDLE: Duration = Duration::from_hours(24);
+
+/// How long after a namespace has appeared its conntrack messages may go unheard, and entries made meanwhile live.
+const NEW_NAMESPACE: Duration = Duration::from_secs(10);
 
 /// A netlink message waits for the next drain of its socket.
 const NETLINK_LAG: Duration = Duration::from_millis(100);

@@ -29,6 +29,16 @@ impl Story {
         Self::new().covered_but(facts)
     }
 
+    /// Conntrack deaths are heard by netlink only.
+    pub(crate) fn conntrack_by_messages(self) -> Self {
+        let mut story = self.covered_but(&[]);
+        if let Some(Event::CoverageDeclared(declared)) = story.events.last_mut() {
+            let rows = declared.hooks.iter_mut().filter(|row| row.fact == Fact::ConntrackDestroyed);
+            rows.for_each(|row| row.way = Some(Way::Netlink));
+        }
+        story
+    }
+
     pub(crate) fn after(mut self, ms: u64) -> Self {
         self.now = self.now.plus(Duration::from_millis(ms));
         self

@@ -1,6 +1,6 @@
 //! Who listened where, and when?
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
@@ -10,6 +10,8 @@ use crate::event::{Endpoint, Exit, Listener, ListenerChange, NetNs, Owner, Time}
 #[derive(Default)]
 pub struct Listeners {
     by_port: HashMap<(NetNs, u16), Vec<KnownListener>>,
+    /// Of namespaces that are gone, whose inode numbers may be in use again: the oldest first.
+    bygone: VecDeque<(NetNs, Listener)>,
 }
 
 /// One listener's life as far as it was seen.
@@ -83,8 +85,18 @@ impl Listeners {
         }
     }
 
-    pub fn vanish(&mut self, _time: Time, netns: NetNs) {
-        self.by_port.retain(|(of, _), _| *of != netns);
+    pub fn vanish(&mut self, netns: NetNs) {
+        for (_, known) in self.by_port.extract_if(|(of, _), _| *of == netns) {
+            self.bygone.extend(known.into_iter().map(|known| (netns, known.listener)));
+        }
+        let excess = self.bygone.len().saturating_sub(BYGONE);
+        self.bygone.drain(..excess);
+    }
+
+    /// Did this namespace, living or gone, ever have a listener that took connections to this endpoint?
+    pub fn ever_took(&self, netns: NetNs, dialled: Endpoint) -> bool {
+        let living = self.on_port(netns, dialled.port).iter().any(|known| known.accepts(dialled));
+        living || self.bygone.iter().any(|(of, listener)| *of == netns && takes(listener, dialled))
     }
 
     /// Everything known of a port, in the order it was met.
@@ -136,6 +148,9 @@ fn forget_old(known: &mut Vec<KnownListener>, now: Time) {
 
 /// How long a closed listener explains a refused connection.
 const LOOK_BACK: Duration = Duration::from_mins(10);
+
+/// Listeners kept of namespaces that are gone.
+const BYGONE: usize = 4_096;
 
 /// Closed listeners kept per port.
 const PER_PORT: usize = 32;

@@ -74,6 +74,6 @@ impl Memory {
     fn forget_namespace(&mut self, time: Time, netns: NetNs) {
         self.accounts.vanished(netns);
         self.namespaces.vanish(time, netns);
-        self.listeners.vanish(time, netns);
+        self.listeners.vanish(netns);
     }
 }

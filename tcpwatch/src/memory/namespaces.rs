@@ -58,8 +58,12 @@ impl Namespaces {
         self.first_seen.get(&netns).copied()
     }
 
-    pub fn iter(&self) -> impl Iterator<Item = &NamespaceDescribed> {
-        self.described.values()
+    /// Has any namespace other than `but` appeared since `since`?
+    pub fn has_newcomers(&self, since: Time, but: NetNs) -> bool {
+        let mut others = self.described.values().filter(|described| described.netns != but);
+        others.any(|described| {
+            described.appeared && self.first_seen(described.netns).is_some_and(|seen| seen >= since)
+        })
     }
 
     /// Who was seen to hold an address, in the order they were met.

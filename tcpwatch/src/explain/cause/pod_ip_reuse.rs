@@ -29,7 +29,7 @@ impl Explains for PodIpReuse {
     /// The reuse of the address caused the reset when
     /// 1. a segment without connection arrived, carrying data or the end of a conversation (a lone ACK may be a scan),
     /// 2. the address had come to this namespace while we watched,
-    /// 3. another namespace was seen to hold it before, and to hold it no more, and
+    /// 3. another namespace was seen to hold it before with a listener on that port, and holds it no more, and
     /// 4. the connection did not lose its translation, nor its handshake to a full queue, as far as we could see.
     fn infer(case: &Case<'_>) -> Option<(Certainty, Self)> {
         let segment = case.reply()?.segment;
@@ -75,9 +75,13 @@ impl fmt::Display for PodIpReuse {
 fn succession<'a>(case: &Case<'a>) -> Option<(&'a Holder, &'a Holder)> {
     let holders = case.holders();
     let new = holders.iter().rfind(|holder| holder.netns == case.netns() && holder.until.is_none())?;
-    let mut others = holders.iter().filter(|holder| holder.netns != case.netns() && holder.since < new.since);
-    let previous = others.rfind(|holder| holder.until.is_some())?;
+    let mut others = holders.iter().filter(|holder| holder.netns != case.netns());
+    let previous = others.rfind(|holder| holder.since < new.since && has_left(case, holder))?;
     new.newcomer.then_some((previous, new))
+}
+
+fn has_left(case: &Case<'_>, holder: &Holder) -> bool {
+    holder.until.is_some() && case.was_served_by(holder.netns)
 }
 
 fn describe(case: &Case<'_>, previous: &Holder, new: &Holder) -> PodIpReuse {
@@ -100,7 +104,7 @@ mod tests {
 
     /// The address of namespace 1 moves to namespace 2, which listens too.
     fn moved() -> Story {
-        Story::new().after(1000).vanishes(1).after(10).namespace(2, &["10.0.0.1"], true).within(2)
+        Story::new().finds("0.0.0.0:80").after(1000).vanishes(1).after(10).namespace(2, &["10.0.0.1"], true).within(2)
     }
 
     #[test]
@@ -119,14 +123,30 @@ mod tests {
 
     #[test]
     fn two_namespaces_that_both_hold_the_address_are_unrelated() {
-        let story = Story::new().after(1000).namespace(2, &["10.0.0.1"], true).within(2).finds("0.0.0.0:80");
+        let story = Story::new().finds("0.0.0.0:80").after(1000).namespace(2, &["10.0.0.1"], true).within(2).finds("0.0.0.0:80");
         assert_eq!(story.after(500).data_meets_listener(POD, CLIENT, 9).code(), "unexplained");
     }
 
     #[test]
     fn who_cannot_see_conntrack_cannot_exclude_it() {
-        let story = Story::blind_to(&[Fact::ConntrackDestroyed]).after(1000).vanishes(1);
+        let story = Story::blind_to(&[Fact::ConntrackDestroyed]).finds("0.0.0.0:80");
+        let story = story.after(1000).vanishes(1);
         let story = story.after(10).namespace(2, &["10.0.0.1"], true).within(2).opens("0.0.0.0:80");
         assert_eq!(story.after(500).data_meets_listener(POD, CLIENT, 9).code(), "unexplained");
+    }
+
+    #[test]
+    fn a_former_holder_that_never_served_the_port_had_no_such_connection() {
+        let story = Story::new().finds("0.0.0.0:81").after(1000).vanishes(1).after(10);
+        let story = story.namespace(2, &["10.0.0.1"], true).within(2).opens("0.0.0.0:80");
+        assert_eq!(story.after(500).data_meets_listener(POD, CLIENT, 9).code(), "unexplained");
+    }
+
+    #[test]
+    fn messages_of_a_namespace_just_born_may_have_gone_unheard() {
+        let story = || moved().opens("0.0.0.0:80").conntrack_by_messages();
+        let said = |story: Story| story.after(500).data_meets_listener(POD, CLIENT, 9).code();
+        assert_eq!(said(story()), "pod-ip-reuse");
+        assert_eq!(said(story().namespace(3, &["10.7.0.1"], true)), "unexplained");
     }
 }
