@@ -2,13 +2,10 @@
 
 #[cfg(feature = "live")]
 pub mod kernel;
-mod preflight;
 
 use std::path::PathBuf;
 
 use crate::event::{Event, Time};
-
-pub use preflight::{Refusal, check};
 
 /// A kernel being watched. What it has to tell goes into `out`, in any order within the slack of the timeline.
 pub trait Live {
@@ -38,7 +35,6 @@ pub struct Options {
 /// Opens the running kernel.
 #[cfg(feature = "live")]
 pub fn open(options: &Options) -> anyhow::Result<Box<dyn Live>> {
-    check(options)?;
     let options = kernel::Options { btf: options.btf.clone(), ..kernel::Options::default() };
     Ok(Box::new(kernel::Watch::open(&options)?))
 }

@@ -83,7 +83,7 @@ impl Attached {
         if all.rows.iter().any(|row| row.attached.is_some()) {
             return Ok(all);
         }
-        if error::lacks_capabilities() {
+        if error::missing_to_watch().is_some() {
             return Err(error::not_permitted());
         }
         Err(OpenError::NothingAttached(all.rows.into_iter().flat_map(|row| row.failed).collect()))

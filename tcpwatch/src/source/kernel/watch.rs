@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::conntrack::ConntrackWatch;
 use super::inventory::{self, Inventory};
-use super::{KernelSource, clock, host};
+use super::{KernelSource, capabilities, clock, host};
 use crate::event::{
     CoverageDeclared, Event, Fact, HookCoverage, NetNs, RstSent, TcpState, Time, Way,
 };
@@ -31,6 +31,9 @@ impl Watch {
     /// Attaches the hooks. They speak from now on; what they say is read by [`Live::drain`].
     pub fn open(options: &super::Options) -> anyhow::Result<Self> {
         let (hooks, _) = KernelSource::open(options, clock::now())?;
+        for capability in capabilities::missing() {
+            log::warn!("{} is missing. {}", capability.name(), capability.purpose());
+        }
         let conntrack = hooks.needs_conntrack_messages().then(ConntrackWatch::new).transpose()?;
         Ok(Self {
             hooks,
