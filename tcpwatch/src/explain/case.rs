@@ -186,6 +186,12 @@ impl<'a> Case<'a> {
             .unwrap_or_else(|| netns.to_string())
     }
 
+    /// Was this very reset accepted by a socket of this host, between these two endpoints as that socket sees them?
+    pub fn was_received(&self, local: Endpoint, remote: Endpoint) -> bool {
+        let Some(rst) = self.reply() else { return false };
+        self.memory.flows.received(Flow { local, remote }, rst.rst_seq(), rst.time)
+    }
+
     /// Had this namespace ever a listener that took connections to the local endpoint?
     pub fn was_served_by(&self, netns: NetNs) -> bool {
         self.memory.listeners.ever_took(netns, self.flow().local)

@@ -83,19 +83,20 @@ pub struct Translation {
     pub removed_ago_s: f64,
     /// The entry that took the segment up was seen as well.
     pub pickup_seen: bool,
+    /// The client is on this host, and its socket took the reset as coming from the service.
+    pub client_saw_service: bool,
     #[serde(skip)]
     removed_at: Time,
 }
 
 impl Translation {
-    /// How well the loss explains the reset: a back end that talks to the client untranslated, or a take-up to the
-    /// very socket that refused, leaves nothing to guess.
+    /// How well the loss explains the reset. Nothing is left to guess where a back end talks to the client
+    /// untranslated, where the take-up to the very socket that refused was seen, or where the client's own socket took
+    /// the reset as coming from the service.
     pub fn certainty(&self) -> Certainty {
-        if self.pickup_seen || self.course == Course::Untranslated {
-            Certainty::Observed
-        } else {
-            Certainty::Inferred
-        }
+        let seen =
+            self.pickup_seen || self.client_saw_service || self.course == Course::Untranslated;
+        if seen { Certainty::Observed } else { Certainty::Inferred }
     }
 
     /// The lines both conntrack causes share; `how` says how the entry ended.
@@ -107,35 +108,38 @@ impl Translation {
                 self.removed_at,
                 format!("{how} in {}", self.conntrack_netns),
             ),
-            Evidence::new(
-                "conntrack",
-                format!("it translated {} | reply {}", self.original, self.reply),
-            ),
+            Evidence::new("conntrack", format!("it was {}, reply {}", self.original, self.reply)),
         ];
         if self.pickup_seen {
-            lines.push(Evidence::new("conntrack", self.taken_up()));
+            let text = format!("taken up in mid-stream, now towards {}", self.landed_on);
+            lines.push(Evidence::new("conntrack", text));
+        }
+        if self.client_saw_service {
+            let text =
+                format!("the client's socket took the reset as coming from {}", self.service);
+            lines.push(Evidence::new("tcp", text));
         }
         lines
     }
 
-    fn astray(&self) -> String {
+    /// What came of the loss.
+    pub fn consequence(&self) -> &'static str {
         match self.course {
-            Course::ToStranger => format!(
-                "a segment of {} -> {} reached {}, which knows no such connection (before: {})",
-                self.client, self.service, self.landed_on, self.backend_before
-            ),
-            Course::Untranslated => format!(
-                "a segment of {} reached the client {} untranslated (the client knows it as {})",
-                self.backend_before, self.client, self.service
-            ),
+            Course::ToStranger => "its next segment went to another back end",
+            Course::Untranslated => "the server's next segment came untranslated",
         }
     }
 
-    fn taken_up(&self) -> String {
-        format!(
-            "taken up in mid-stream: {} now goes to {} instead of {}",
-            self.service, self.landed_on, self.backend_before
-        )
+    fn astray(&self) -> String {
+        let Self { client, service, backend_before, landed_on, .. } = self;
+        match self.course {
+            Course::ToStranger => {
+                format!("{service} led to {landed_on}; the connection is with {backend_before}")
+            }
+            Course::Untranslated => {
+                format!("{backend_before} reached {client}, which knows it as {service} only")
+            }
+        }
     }
 }
 
@@ -155,6 +159,8 @@ impl LostTranslation<'_> {
             conntrack_netns: case.name_of(self.entry.netns),
             removed_ago_s: case.time().since(self.entry.time).as_secs_f64(),
             pickup_seen: self.pickup.is_some(),
+            client_saw_service: case
+                .was_received(entry.original.source, entry.original.destination),
             removed_at: self.entry.time,
         }
     }

@@ -1,14 +1,16 @@
-//! Which resets did this host send, and for which connections?
+//! Which resets did this host send and accept, and for which connections?
 
 use std::time::Duration;
 
 use super::bounded::History;
 use crate::event::{ConnectionAborted, Endpoint, Flow, NetNs, RstReceived, RstSent, Time};
 
-/// Resets sent, by the endpoint they went to.
+/// Resets sent, by the endpoint they went to, and resets accepted.
 pub struct Flows {
     sent: History<Endpoint, Sent>,
     aborted: History<(NetNs, Flow), ConnectionAborted>,
+    /// Resets accepted here, by flow: sequence number and time.
+    accepted: History<Flow, (u32, Time)>,
 }
 
 struct Sent {
@@ -20,7 +22,11 @@ struct Sent {
 
 impl Default for Flows {
     fn default() -> Self {
-        Self { sent: History::with_capacity(16_384), aborted: History::with_capacity(16_384) }
+        Self {
+            sent: History::with_capacity(16_384),
+            aborted: History::with_capacity(16_384),
+            accepted: History::with_capacity(16_384),
+        }
     }
 }
 
@@ -34,6 +40,16 @@ impl Flows {
         let sent = Sent { time: rst.time, netns: rst.netns, flow: rst.flow, seq: rst.seq };
         self.sent.push(rst.flow.remote, sent);
         self.aborted.push((rst.netns, rst.flow), rst.clone());
+    }
+
+    pub fn accepted(&mut self, rst: &RstReceived) {
+        self.accepted.push(rst.flow, (rst.seq, rst.time));
+    }
+
+    /// Was a reset with this sequence number accepted on this flow about this time?
+    pub fn received(&self, flow: Flow, seq: u32, time: Time) -> bool {
+        let mut accepted = self.accepted.of(flow);
+        accepted.any(|(got, at)| *got == seq && at.distance(time) <= TRANSIT)
     }
 
     /// Did this host itself abort this connection before `time`?

@@ -60,7 +60,8 @@ impl Memory {
             Event::OwnerFound(e) => self.owners.found(e),
             Event::EventsLost(e) => self.coverage.lost(e),
             Event::HostDescribed(e) => self.coverage.started(e.time),
-            Event::RstReceived(_) | Event::Tick { .. } => {}
+            Event::RstReceived(e) => self.flows.accepted(e),
+            Event::Tick { .. } => {}
         }
     }
 

@@ -155,7 +155,7 @@ fn flow(verdict: &Verdict) -> String {
     let owner = verdict.owner.as_ref().map_or_else(String::new, |owner| format!(", {owner}"));
     let service = match verdict.service {
         Some(service) if service == remote => ", the service".into(),
-        Some(service) => format!("; the client dialled service {service}"),
+        Some(service) => format!(", service {service}"),
         None => String::new(),
     };
     format!("{local} (local{}) {arrow} {remote} (remote){service}", Clean(owner))
@@ -269,10 +269,10 @@ RST #17  2026-11-21 12:04:31.882+00:00  sent from netns shop
   evidence  1 tcp       SYN to 10.0.0.1:80 found no socket
             2 listener  port 80 is open on 127.0.0.1:80 only
   now       dial 127.0.0.1:80, where it does listen
-  fix       bind the address that is dialled: 0.0.0.0 and [::] (without IPV6_V6ONLY) instead of
-            loopback or one family
+  fix       bind what is dialled: 0.0.0.0 and [::] (no IPV6_V6ONLY), not loopback or one family
   trade-off a server bound to every address is reachable from every network of its namespace
   do not    only add retries; use initialDelaySeconds in place of readiness
+  kernel    reset reason NO_SOCKET
 "
         );
     }
@@ -305,7 +305,7 @@ RST #19  2026-11-21 12:04:31.882+00:00  sent from net:[4026532201]
             second,
             "\
 RST #18  2026-11-21 12:04:31.882+00:00  received in net:[4026532202] -> the local application gets ECONNREFUSED (111)
-  flow      10.0.0.9:40000 (local, curl[812]) <- 10.0.0.1:80 (remote); the client dialled service 10.96.0.1:80
+  flow      10.0.0.9:40000 (local, curl[812]) <- 10.0.0.1:80 (remote), service 10.96.0.1:80
   cause     no-listener (observed): see #17, the other end of this reset
 "
         );

@@ -70,20 +70,20 @@ impl Explains for AcceptQueueOverflow {
 
     fn evidence(&self) -> Vec<Evidence> {
         let held = Evidence::new("listener", format!("{}{}", self.listener, held_by(self.owner.as_ref())));
-        let queue = format!("accept queue {} FULL (it holds limit + 1); {}", self.queue, self.limited_by);
+        let queue = format!("{} FULL, {}", self.queue, self.limited_by);
         let drop = match self.answer {
             Answer::AtOnce => Evidence::new("tcp", "the last ACK of the handshake was answered with a RST (tcp_abort_on_overflow = 1)"),
-            Answer::Late => Evidence::at("tcp", self.last_drop, format!("last ACK of the handshake dropped {}×, silently; the client took itself for connected", self.drops)),
+            Answer::Late => Evidence::at("tcp", self.last_drop, format!("last ACK of the handshake dropped {}×; the client thinks it is connected", self.drops)),
         };
         vec![drop, Evidence::new("queue", queue), held]
     }
 
     fn remedy(&self) -> Remedy {
         Remedy {
-            now: "take load off this instance (more replicas, less weight); see why it does not accept(): CPU limit, blocked event loop, too few workers".into(),
+            now: "take load off this instance; see why it does not accept(): CPU limit, blocked loop".into(),
             fix: self.fix(),
             trade_off: "a longer queue hides a slow server: connections wait in it until the client gives up".into(),
-            do_not: "raise somaxconn alone (the limit is min(backlog, somaxconn)); set tcp_abort_on_overflow = 1; read TCPBacklogDrop, which counts something else".into(),
+            do_not: "raise somaxconn alone; set tcp_abort_on_overflow = 1; trust TCPBacklogDrop".into(),
         }
     }
 }
@@ -93,13 +93,13 @@ impl AcceptQueueOverflow {
         let limit = self.queue.limit;
         match self.limited_by {
             LimitedBy::Backlog { somaxconn } => format!(
-                "accept faster; then raise the application's listen() backlog (now {limit}, somaxconn of this namespace allows {somaxconn}) and restart the listener"
+                "accept faster; then raise the listen() backlog (now {limit}, allowed {somaxconn}), restart"
             ),
             LimitedBy::Somaxconn { somaxconn } => format!(
-                "accept faster; then raise net.core.somaxconn of this namespace (now {somaxconn}) and the application's backlog, and restart the listener"
+                "accept faster; then raise net.core.somaxconn here (now {somaxconn}) and the backlog, restart"
             ),
             LimitedBy::Unknown => format!(
-                "accept faster; then raise the application's listen() backlog and net.core.somaxconn of its namespace (the limit now is {limit}), and restart the listener"
+                "accept faster; then raise backlog and net.core.somaxconn (limit now {limit}), restart"
             ),
         }
     }
@@ -108,10 +108,10 @@ impl AcceptQueueOverflow {
 impl fmt::Display for AcceptQueueOverflow {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let when = match self.answer {
-            Answer::AtOnce => "refused at once",
-            Answer::Late => "dropped, so the client's data met a listener without a connection",
+            Answer::AtOnce => "refused",
+            Answer::Late => "dropped, and the client's data met a listener",
         };
-        write!(f, "the accept queue of {} was full ({}): the handshake's last ACK was {when}", self.listener, self.queue)
+        write!(f, "the accept queue of {} was full ({}); the last ACK was {when}", self.listener, self.queue)
     }
 }
 
@@ -203,8 +203,8 @@ mod tests {
         let story = served().overflows(SERVER, CLIENT, 5).refuses_the_same_packet(SERVER, CLIENT, 5);
         assert_eq!(
             story.said(),
-            "accept-queue-overflow observed: the accept queue of 0.0.0.0:80 was full (5/4): \
-             the handshake's last ACK was refused at once"
+            "accept-queue-overflow observed: the accept queue of 0.0.0.0:80 was full (5/4); \
+             the last ACK was refused"
         );
     }
 
@@ -213,8 +213,8 @@ mod tests {
         let story = served().overflows(SERVER, CLIENT, 5).after(40_000).data_meets_listener(SERVER, CLIENT, 5);
         assert_eq!(
             story.said(),
-            "accept-queue-overflow observed: the accept queue of 0.0.0.0:80 was full (5/4): the handshake's \
-             last ACK was dropped, so the client's data met a listener without a connection"
+            "accept-queue-overflow observed: the accept queue of 0.0.0.0:80 was full (5/4); \
+             the last ACK was dropped, and the client's data met a listener"
         );
     }
 

@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::Explains;
 use crate::event::{ConntrackState, Death};
 use crate::explain::case::Case;
-use crate::explain::translation::{Course, LostTranslation, Translation};
+use crate::explain::translation::{LostTranslation, Translation};
 use crate::explain::verdict::{Certainty, Evidence, Remedy};
 
 /// An idle connection lost its address translation.
@@ -59,7 +59,7 @@ impl Explains for ConntrackExpired {
         Remedy {
             now: "the client must reconnect; nothing is broken on the server".into(),
             fix: format!(
-                "application: turn TCP keepalive on (SO_KEEPALIVE, it is off by default) with an idle time well below {}",
+                "application: TCP keepalive (SO_KEEPALIVE) with an idle time well below {}",
                 self.timeout.in_words()
             ),
             trade_off: format!("raising {} only makes it rarer and fills the table", self.timeout.sysctl),
@@ -71,7 +71,7 @@ impl Explains for ConntrackExpired {
 impl ConntrackExpired {
     fn how(&self) -> String {
         match self.expired_before_removal_s {
-            Some(s) if s >= 0.001 => format!("entry expired {s:.3} s before it was removed,"),
+            Some(s) if s >= 0.001 => format!("entry removed, {s:.3} s after it had expired,"),
             _ => "entry expired,".into(),
         }
     }
@@ -79,19 +79,8 @@ impl ConntrackExpired {
 
 impl fmt::Display for ConntrackExpired {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let t = &self.translation;
-        match t.course {
-            Course::ToStranger => write!(
-                f,
-                "the conntrack entry of {} -> {} timed out; the next segment was sent to {} instead of {}",
-                t.client, t.service, t.landed_on, t.backend_before
-            ),
-            Course::Untranslated => write!(
-                f,
-                "the conntrack entry of {} -> {} timed out; the answer of {} was no longer translated back",
-                t.client, t.service, t.backend_before
-            ),
-        }
+        let consequence = self.translation.consequence();
+        write!(f, "the conntrack entry of this idle connection timed out; {consequence}")
     }
 }
 
@@ -104,7 +93,7 @@ impl Timeout {
 impl fmt::Display for Timeout {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.seconds {
-            Some(seconds) => write!(f, "{} = {seconds} s in that namespace", self.sysctl),
+            Some(seconds) => write!(f, "{} = {seconds} there", self.sysctl),
             None => write!(f, "{}: value not known", self.sysctl),
         }
     }
@@ -140,8 +129,8 @@ mod tests {
         let story = idle().data_meets_listener(NEW, CLIENT, 5).after(1).pickup_dies(CLIENT, SERVICE, NEW);
         assert_eq!(
             story.said(),
-            "conntrack-expired observed: the conntrack entry of 10.0.0.9:40000 -> 10.96.0.1:80 timed out; \
-             the next segment was sent to 10.0.0.1:80 instead of 10.0.0.2:80"
+            "conntrack-expired observed: the conntrack entry of this idle connection timed out; \
+             its next segment went to another back end"
         );
     }
 
@@ -156,8 +145,8 @@ mod tests {
         let story = idle().data_meets_nobody(CLIENT, OLD);
         assert_eq!(
             story.said(),
-            "conntrack-expired observed: the conntrack entry of 10.0.0.9:40000 -> 10.96.0.1:80 timed out; \
-             the answer of 10.0.0.2:80 was no longer translated back"
+            "conntrack-expired observed: the conntrack entry of this idle connection timed out; \
+             the server's next segment came untranslated"
         );
     }
 

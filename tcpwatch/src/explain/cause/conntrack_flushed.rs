@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::Explains;
 use crate::event::{Death, Remover};
 use crate::explain::case::Case;
-use crate::explain::translation::{Course, Translation};
+use crate::explain::translation::Translation;
 use crate::explain::verdict::{Certainty, Evidence, Remedy};
 
 /// A living connection lost its address translation to a flush or a delete.
@@ -42,13 +42,13 @@ impl Explains for ConntrackFlushed {
     }
 
     fn evidence(&self) -> Vec<Evidence> {
-        self.translation.evidence(&format!("entry deleted by {} with {:.0} s left,", self.by(), self.remaining_s))
+        self.translation.evidence(&format!("entry deleted by {}, {:.0} s left,", self.by(), self.remaining_s))
     }
 
     fn remedy(&self) -> Remedy {
         Remedy {
             now: "the client must reconnect; nothing is broken on the server".into(),
-            fix: format!("find why {} deletes entries of living connections; delete by exact tuple only", self.by()),
+            fix: format!("find why {} deletes living entries; delete by exact tuple only", self.by()),
             trade_off: "an entry that is never deleted keeps traffic going to a back end that has left".into(),
             do_not: "run `conntrack -F` on a node that carries traffic".into(),
         }
@@ -63,20 +63,8 @@ impl ConntrackFlushed {
 
 impl fmt::Display for ConntrackFlushed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let t = &self.translation;
-        let by = self.by();
-        match t.course {
-            Course::ToStranger => write!(
-                f,
-                "{by} deleted the conntrack entry of {} -> {}; the next segment was sent to {} instead of {}",
-                t.client, t.service, t.landed_on, t.backend_before
-            ),
-            Course::Untranslated => write!(
-                f,
-                "{by} deleted the conntrack entry of {} -> {}; the answer of {} was no longer translated back",
-                t.client, t.service, t.backend_before
-            ),
-        }
+        let consequence = self.translation.consequence();
+        write!(f, "{} deleted the conntrack entry of this connection; {consequence}", self.by())
     }
 }
 
@@ -95,8 +83,8 @@ mod tests {
         let story = story.data_meets_listener(NEW, CLIENT, 5).after(1).pickup_dies(CLIENT, SERVICE, NEW);
         assert_eq!(
             story.said(),
-            "conntrack-flushed observed: an unknown hand deleted the conntrack entry of \
-             10.0.0.9:40000 -> 10.96.0.1:80; the next segment was sent to 10.0.0.1:80 instead of 10.0.0.2:80"
+            "conntrack-flushed observed: an unknown hand deleted the conntrack entry of this connection; \
+             its next segment went to another back end"
         );
     }
 

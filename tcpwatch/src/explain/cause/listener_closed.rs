@@ -71,8 +71,8 @@ impl Explains for ListenerClosed {
 
     fn remedy(&self) -> Remedy {
         Remedy {
-            now: "if it is a rollout: clients that retry will reach the other replicas; if not: start the process again".into(),
-            fix: "take the instance out of the load balancer first: fail readiness, preStop sleep longer than the propagation, then SIGTERM, drain, exit".into(),
+            now: "in a rollout: clients that retry reach other replicas; else start the process again".into(),
+            fix: "leave the load balancer first: fail readiness, preStop sleep, then SIGTERM, drain, exit".into(),
             trade_off: "every second of preStop sleep makes each rollout step a second longer".into(),
             do_not: "only raise the grace period; hide it with client retries; use kill -9".into(),
         }

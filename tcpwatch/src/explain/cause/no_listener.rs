@@ -55,12 +55,12 @@ impl Explains for NoListener {
         let (now, fix) = if self.elsewhere.is_empty() {
             (
                 "check the port number, and whether the server is meant to run here".into(),
-                "start the server before traffic is sent to it: a readiness probe on the real port".into(),
+                "start the server before traffic comes: a readiness probe on the real port".into(),
             )
         } else {
             (
                 format!("dial {}, where it does listen", self.places()),
-                "bind the address that is dialled: 0.0.0.0 and [::] (without IPV6_V6ONLY) instead of loopback or one family".into(),
+                "bind what is dialled: 0.0.0.0 and [::] (no IPV6_V6ONLY), not loopback or one family".into(),
             )
         };
         Remedy {

@@ -44,8 +44,8 @@ impl Explains for PodIpReuse {
 
     fn evidence(&self) -> Vec<Evidence> {
         vec![
-            Evidence::new("tcp", format!("data of an existing connection reached {}, which knows no such connection", self.address)),
-            Evidence::at("namespace", self.moved_at, format!("{} seen with the address for the first time", self.new_netns)),
+            Evidence::new("tcp", format!("data of an existing connection reached {}, a stranger to it", self.address)),
+            Evidence::at("namespace", self.moved_at, format!("{} first seen with the address", self.new_netns)),
             Evidence::new("namespace", format!("{} had it before and has it no more", self.previous_netns)),
             Evidence::new("conntrack", "no entry of this connection was seen to die"),
         ]
@@ -54,7 +54,7 @@ impl Explains for PodIpReuse {
     fn remedy(&self) -> Remedy {
         Remedy {
             now: "the client must reconnect; it still talks to an instance that is gone".into(),
-            fix: "close connections when the old instance stops (SIGTERM: drain, close); let addresses rest before they are given out again".into(),
+            fix: "close connections when the old instance stops; let addresses rest before reuse".into(),
             trade_off: "a rest for addresses needs a larger address pool".into(),
             do_not: "blame the new instance: it never knew the connection".into(),
         }

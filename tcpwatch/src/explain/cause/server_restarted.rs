@@ -58,7 +58,7 @@ impl Explains for ServerRestarted {
             Evidence::at("listener", self.new_opened, format!("this one opened{}", opened_by(self.owner.as_ref()))),
         ];
         if self.abort_seen {
-            lines.push(Evidence::new("tcp", "this host had aborted the connection before; that reset did not reach the client"));
+            lines.push(Evidence::new("tcp", "this host had aborted the connection before; the client missed it"));
         }
         lines
     }
@@ -66,7 +66,7 @@ impl Explains for ServerRestarted {
     fn remedy(&self) -> Remedy {
         Remedy {
             now: "the client must reconnect".into(),
-            fix: "on stop: close the listener, drain and close connections, then exit; on the client: keepalive, and a retry on a new connection".into(),
+            fix: "on stop: drain and close connections, then exit; on the client: keepalive and retry".into(),
             trade_off: "draining makes each restart as long as the longest request".into(),
             do_not: "kill -9 a server with open connections".into(),
         }
