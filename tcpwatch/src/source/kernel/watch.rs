@@ -1,8 +1,12 @@
 //! Everything this kernel has to tell, as one source: hooks, inventory, conntrack messages, counters, owners.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io;
 use std::net::IpAddr;
+use std::os::fd::{AsFd, OwnedFd};
 use std::time::Duration;
+
+use rustix::event::epoll::{self, CreateFlags, EventData, EventFlags};
 
 use super::conntrack::ConntrackWatch;
 use super::inventory::{self, Inventory};
@@ -18,6 +22,8 @@ pub struct Watch {
     inventory: Inventory,
     /// Only where no hook can see conntrack entries die.
     conntrack: Option<ConntrackWatch>,
+    /// All descriptors that wake us.
+    urgent: OwnedFd,
     /// What was declared last.
     declared: Vec<HookCoverage>,
     /// When a namespace was last looked at again because of a reset.
@@ -30,15 +36,22 @@ pub struct Watch {
 impl Watch {
     /// Attaches the hooks. They speak from now on; what they say is read by [`Live::drain`].
     pub fn open(options: &super::Options) -> anyhow::Result<Self> {
-        let (hooks, _) = KernelSource::open(options, clock::now())?;
+        let (mut hooks, _) = KernelSource::open(options, clock::now())?;
         for capability in capabilities::missing() {
             log::warn!("{} is missing. {}", capability.name(), capability.purpose());
         }
         let conntrack = hooks.needs_conntrack_messages().then(ConntrackWatch::new).transpose()?;
+        if conntrack.is_some()
+            && let Some(why) = hooks.remember_ended()
+        {
+            log::info!("{why}");
+        }
+        let urgent = all_that_wakes(&hooks, conntrack.as_ref())?;
         Ok(Self {
             hooks,
             inventory: Inventory::new(),
             conntrack,
+            urgent,
             declared: Vec::new(),
             refreshed: BTreeMap::new(),
             ownerless: BTreeSet::new(),
@@ -143,20 +156,29 @@ impl Live for Watch {
         let from = out.len();
         self.hooks.drain(clock::now(), |event| out.push(event));
         if let Some(messages) = &mut self.conntrack {
-            messages.drain(&mut |_, _| None, out);
+            messages.drain(&|netns, number| self.hooks.ended().find(netns, number), out);
         }
         self.look_into(from, out);
         self.inventory.poll_changes(out);
+        self.follow_namespaces(out);
     }
 
     fn slow(&mut self, out: &mut Vec<Event>) {
         self.hooks.attach_missing();
-        self.follow_namespaces(out);
+        self.declare(clock::now(), out);
     }
 
     fn finish(&mut self, out: &mut Vec<Event>) {
         self.inventory.all_counters(out);
         self.hooks.drain(clock::now(), |event| out.push(event));
+        if let Some(messages) = &mut self.conntrack {
+            messages.finish(&|netns, number| self.hooks.ended().find(netns, number), out);
+        }
+    }
+
+    /// A ring that fills, and messages of conntrack: who asked for a removal is gone within milliseconds.
+    fn urgent(&self) -> Option<OwnedFd> {
+        self.urgent.try_clone().ok()
     }
 
     fn now(&self) -> Time {
@@ -165,12 +187,22 @@ impl Live for Watch {
 }
 
 impl Watch {
+    /// Listens where there is something to be heard, and says what is not.
     fn follow_namespaces(&mut self, out: &mut Vec<Event>) {
-        if let Some(messages) = &mut self.conntrack {
-            messages.follow(&self.inventory);
+        let Some(messages) = &mut self.conntrack else { return };
+        if messages.follow(&self.inventory) {
+            self.declare(clock::now(), out);
         }
-        self.declare(clock::now(), out);
     }
+}
+
+/// One descriptor that wakes when any of them does.
+fn all_that_wakes(hooks: &KernelSource, conntrack: Option<&ConntrackWatch>) -> io::Result<OwnedFd> {
+    let all = epoll::create(CreateFlags::CLOEXEC)?;
+    for one in hooks.filling().into_iter().chain(conntrack.map(AsFd::as_fd)) {
+        epoll::add(&all, one, EventData::new_u64(0), EventFlags::IN)?;
+    }
+    Ok(all)
 }
 
 /// What conntrack messages do not tell, as a sentence; empty when they tell all.
