@@ -103,11 +103,7 @@ impl Translation {
     pub fn evidence(&self, how: &str) -> Vec<Evidence> {
         let mut lines = vec![
             Evidence::new("tcp", self.astray()),
-            Evidence::at(
-                "conntrack",
-                self.removed_at,
-                format!("{how} in {}", self.conntrack_netns),
-            ),
+            Evidence::at("conntrack", self.removed_at, how),
             Evidence::new("conntrack", self.entry()),
         ];
         if self.pickup_seen {
