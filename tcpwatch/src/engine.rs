@@ -8,6 +8,7 @@ mod amendments;
 mod verdicts;
 
 use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::event::{ConnectionAborted, Event, RstReceived, RstSent, Time};
@@ -117,7 +118,7 @@ impl Engine {
         conclusions.extend(verdict.map(|verdict| self.count(verdict)));
     }
 
-    fn count(&mut self, verdict: Verdict) -> Conclusion {
+    fn count(&mut self, verdict: Arc<Verdict>) -> Conclusion {
         match &verdict.finding {
             Finding::Explained(explanation) => {
                 self.explained += 1;
@@ -125,7 +126,7 @@ impl Engine {
             }
             Finding::Unexplained { .. } => self.unexplained += 1,
         }
-        Conclusion::Verdict(Box::new(verdict))
+        Conclusion::Verdict(verdict)
     }
 
     fn namespaces(&self) -> Vec<NamespaceTotals> {
