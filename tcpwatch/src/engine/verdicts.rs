@@ -184,4 +184,4 @@ fn memory_name(memory: &Memory, netns: NetNs) -> Option<String> {
 const JOINABLE: Duration = Duration::from_secs(1);
 
 /// Verdicts kept for the receiving end, in a storm.
-const KEPT: usize = 65_536;
+const KEPT: usize = 131_072;
