@@ -168,9 +168,9 @@ fn indented(lines: &[impl Display]) -> String {
     lines.iter().fold(String::new(), |text, line| format!("{text}  {line}\n"))
 }
 
-/// The way by which a fact is seen on this host, once a run has declared it.
+/// The way by which a fact is seen on this host. Waits for a run to declare it.
 pub fn way_of(fact: &str) -> Option<String> {
-    let hooks = coverage()?["hooks"].as_array()?;
+    let hooks = wait_for("a declared coverage", coverage)["hooks"].as_array()?;
     let row = hooks.iter().find(|hook| hook["fact"] == fact)?;
     row["way"].as_str().map(str::to_owned)
 }
