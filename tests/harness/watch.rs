@@ -13,6 +13,7 @@ use std::time::Instant;
 
 use nix::fcntl::{FcntlArg, FdFlag, OFlag, fcntl};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::prctl::set_pdeathsig;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::{Pid, pipe2};
 use serde_json::Value;
@@ -200,9 +201,11 @@ fn hand_over(command: &mut Command, fd: RawFd) {
         // SAFETY: the caller keeps the descriptor open until the child is spawned.
         let fd = unsafe { BorrowedFd::borrow_raw(fd) };
         fcntl(fd, FcntlArg::F_SETFD(FdFlag::empty()))?;
+        // Nobody else would end it when this test program is killed.
+        set_pdeathsig(Signal::SIGKILL)?;
         Ok(())
     };
-    // SAFETY: between fork and exec the closure makes one system call and touches no lock or heap.
+    // SAFETY: between fork and exec the closure makes two system calls and touches no lock or heap.
     unsafe { command.pre_exec(keep_open) };
 }
 
