@@ -132,11 +132,11 @@ impl Engine {
     fn namespaces(&self) -> Vec<NamespaceTotals> {
         let accounts = self.memory.accounts.iter();
         let told = accounts
-            .filter(|(_, account)| account.sent > 0 || account.out_rsts().is_some_and(|n| n > 0));
+            .filter(|(_, account)| account.sent() > 0 || account.out_rsts().is_some_and(|n| n > 0));
         told.map(|(netns, account)| NamespaceTotals {
             netns,
             name: self.memory.namespaces.get(netns).and_then(|described| described.name.clone()),
-            sent: account.sent,
+            sent: account.sent(),
             out_rsts: account.out_rsts(),
             difference: account.difference(),
         })
