@@ -8,6 +8,7 @@ mod amendments;
 mod verdicts;
 
 use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::event::{ConnectionAborted, Event, RstReceived, RstSent, Time};
@@ -117,7 +118,7 @@ impl Engine {
         conclusions.extend(verdict.map(|verdict| self.count(verdict)));
     }
 
-    fn count(&mut self, verdict: Verdict) -> Conclusion {
+    fn count(&mut self, verdict: Arc<Verdict>) -> Conclusion {
         match &verdict.finding {
             Finding::Explained(explanation) => {
                 self.explained += 1;
@@ -125,17 +126,17 @@ impl Engine {
             }
             Finding::Unexplained { .. } => self.unexplained += 1,
         }
-        Conclusion::Verdict(Box::new(verdict))
+        Conclusion::Verdict(verdict)
     }
 
     fn namespaces(&self) -> Vec<NamespaceTotals> {
         let accounts = self.memory.accounts.iter();
         let told = accounts
-            .filter(|(_, account)| account.sent > 0 || account.out_rsts().is_some_and(|n| n > 0));
+            .filter(|(_, account)| account.sent() > 0 || account.out_rsts().is_some_and(|n| n > 0));
         told.map(|(netns, account)| NamespaceTotals {
             netns,
             name: self.memory.namespaces.get(netns).and_then(|described| described.name.clone()),
-            sent: account.sent,
+            sent: account.sent(),
             out_rsts: account.out_rsts(),
             difference: account.difference(),
         })

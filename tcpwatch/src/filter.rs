@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::net::IpAddr;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use crate::event::{Endpoint, NetNs};
 use crate::explain::cause::Cause;
@@ -168,7 +169,7 @@ pub struct Gate {
     /// Ids that passed, ascending.
     passed: VecDeque<u64>,
     /// Verdicts that only their cause kept from passing: an amendment may bring the cause that is asked for.
-    held: VecDeque<Box<Verdict>>,
+    held: VecDeque<Arc<Verdict>>,
 }
 
 /// What to do with an amendment.
@@ -176,7 +177,7 @@ pub struct Gate {
 pub enum Passage {
     Show,
     /// Its verdict is of interest only now.
-    ShowAfter(Box<Verdict>),
+    ShowAfter(Arc<Verdict>),
     Hide,
 }
 
@@ -187,7 +188,7 @@ impl Gate {
     }
 
     /// Gives the verdict back if it is to be shown.
-    pub fn verdict(&mut self, verdict: Box<Verdict>) -> Option<Box<Verdict>> {
+    pub fn verdict(&mut self, verdict: Arc<Verdict>) -> Option<Arc<Verdict>> {
         if self.everything {
             return Some(verdict);
         }
@@ -348,14 +349,14 @@ mod tests {
     #[test]
     fn an_amendment_follows_its_verdict() {
         let mut gate = Gate::new(only(|filter| filter.causes.push("no-listener".into())));
-        assert!(gate.verdict(Box::new(samples::explained())).is_some());
+        assert!(gate.verdict(Arc::new(samples::explained())).is_some());
         assert!(matches!(gate.amendment(&samples::amendment()), Passage::Show));
     }
 
     #[test]
     fn an_amendment_brings_the_verdict_that_has_its_cause_now() {
         let mut gate = Gate::new(only(|filter| filter.causes.push("not-yet-listening".into())));
-        assert!(gate.verdict(Box::new(samples::explained())).is_none());
+        assert!(gate.verdict(Arc::new(samples::explained())).is_none());
         let Passage::ShowAfter(verdict) = gate.amendment(&samples::amendment()) else { panic!() };
         assert_eq!(verdict.id, 17);
         assert!(matches!(gate.amendment(&samples::amendment()), Passage::Hide), "once");
@@ -364,7 +365,7 @@ mod tests {
     #[test]
     fn an_amendment_of_a_hidden_verdict_is_hidden() {
         let mut gate = Gate::new(only(|filter| filter.direction = Some(Direction::Received)));
-        assert!(gate.verdict(Box::new(samples::explained())).is_none());
+        assert!(gate.verdict(Arc::new(samples::explained())).is_none());
         assert!(matches!(gate.amendment(&samples::amendment()), Passage::Hide));
     }
 }

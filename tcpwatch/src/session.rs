@@ -1,6 +1,7 @@
 //! *The* loop: event → timeline → engine → filter → sinks. Live and replay both run it.
 
 use std::io;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::engine::Engine;
@@ -122,7 +123,7 @@ impl Desk {
         })
     }
 
-    fn verdict(&mut self, verdict: Box<Verdict>) -> io::Result<()> {
+    fn verdict(&mut self, verdict: Arc<Verdict>) -> io::Result<()> {
         self.verdicts += 1;
         if self.is_done() {
             return Ok(());

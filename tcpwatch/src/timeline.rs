@@ -1,6 +1,8 @@
 //! In which order did things happen? Puts events from many processors and sources back in order of their own time.
 //!
-//! An event waits until `slack` of event time has passed, then leaves in order. A fact that comes after its time
+//! An event waits until a tick tells that `slack` of time has passed, then leaves in order. Only ticks tell: their
+//! time is read before the sources are drained, whereas what a source stamps itself (a description, a look-up) may be
+//! newer than events still in a ring. A fact that comes after its time
 //! has been dealt with becomes [`EventsLost`]: the engine is told, and nothing is reordered behind its back.
 #![deny(clippy::disallowed_methods, clippy::disallowed_macros)]
 
@@ -15,7 +17,7 @@ pub struct Timeline {
     slack: Duration,
     waiting: BinaryHeap<Waiting>,
     arrivals: u64,
-    /// The latest time seen.
+    /// The latest tick.
     newest: Time,
     /// Everything up to here has left.
     released: Time,
@@ -36,7 +38,9 @@ impl Timeline {
     pub fn push(&mut self, event: Event) {
         let event = if event.time() < self.released { self.too_late(event) } else { event };
         let time = event.time().max(self.released);
-        self.newest = self.newest.max(time);
+        if let Event::Tick { time } = event {
+            self.newest = self.newest.max(time);
+        }
         self.arrivals += 1;
         self.waiting.push(Waiting { time, arrival: self.arrivals, event });
     }

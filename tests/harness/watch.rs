@@ -13,6 +13,7 @@ use std::time::Instant;
 
 use nix::fcntl::{FcntlArg, FdFlag, OFlag, fcntl};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::prctl::set_pdeathsig;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::{Pid, pipe2};
 use serde_json::Value;
@@ -168,9 +169,9 @@ fn indented(lines: &[impl Display]) -> String {
     lines.iter().fold(String::new(), |text, line| format!("{text}  {line}\n"))
 }
 
-/// The way by which a fact is seen on this host, once a run has declared it.
+/// The way by which a fact is seen on this host. Waits for a run to declare it.
 pub fn way_of(fact: &str) -> Option<String> {
-    let hooks = coverage()?["hooks"].as_array()?;
+    let hooks = wait_for("a declared coverage", coverage)["hooks"].as_array()?;
     let row = hooks.iter().find(|hook| hook["fact"] == fact)?;
     row["way"].as_str().map(str::to_owned)
 }
@@ -200,9 +201,11 @@ fn hand_over(command: &mut Command, fd: RawFd) {
         // SAFETY: the caller keeps the descriptor open until the child is spawned.
         let fd = unsafe { BorrowedFd::borrow_raw(fd) };
         fcntl(fd, FcntlArg::F_SETFD(FdFlag::empty()))?;
+        // Nobody else would end it when this test program is killed.
+        set_pdeathsig(Signal::SIGKILL)?;
         Ok(())
     };
-    // SAFETY: between fork and exec the closure makes one system call and touches no lock or heap.
+    // SAFETY: between fork and exec the closure makes two system calls and touches no lock or heap.
     unsafe { command.pre_exec(keep_open) };
 }
 

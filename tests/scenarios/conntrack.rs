@@ -37,20 +37,20 @@ fn a_flush_behind_iptables_legacy(ip: Ip) {
 
 fn flushed_behind(ip: Ip, dnat: Dnat) {
     let service = Service::new(ip, Backends::Two, dnat);
-    removed_by_hand(&service, "conntrack -F", true);
+    removed_by_hand(&service, "conntrack -F", || true);
 }
 
 fn a_deleted_entry_sends_a_living_connection_to_the_other_back_end(ip: Ip) {
     let service = Service::new(ip, Backends::Two, Dnat::Nftables);
     let entry = format!("-f ipv{} -p tcp --orig-dst {}", ip.digit(), service.address().ip());
     // It deletes through its second netlink socket, whose number is random: a message names that number only.
-    let named = way_of("conntrack_destroyed").as_deref() != Some("netlink");
+    let named = || way_of("conntrack_destroyed").as_deref() != Some("netlink");
     removed_by_hand(&service, &format!("conntrack -D {entry}"), named);
 }
 
 /// Connected to a, the entry removed by `command`, the next words of the client land on b. `named`: tcpwatch can
 /// know who did it.
-fn removed_by_hand(service: &Service, command: &str, named: bool) {
+fn removed_by_hand(service: &Service, command: &str, named: impl Fn() -> bool) {
     let watch = Watch::on(&service.namespaces());
     let listeners = service.listen();
     let before = service.counters();
@@ -63,7 +63,7 @@ fn removed_by_hand(service: &Service, command: &str, named: bool) {
     one_reset_from_b(service, &before);
     let [sent, received] = misdirected(service, client, "conntrack-flushed");
     let by_name = |expected: Expected| {
-        if named { expected.fact("pid", remover.pid).evidence("conntrack") } else { expected }
+        if named() { expected.fact("pid", remover.pid).evidence("conntrack") } else { expected }
     };
     watch.expect_joined(&by_name(sent), &by_name(received));
     accounts_close(watch, service);

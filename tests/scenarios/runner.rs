@@ -13,7 +13,9 @@ use crate::scenarios;
 
 /// As root on a host, with libtest's arguments.
 pub(crate) fn run_natively() -> ExitCode {
-    let arguments = Arguments::from_args();
+    let mut arguments = Arguments::from_args();
+    // Every tcpwatch hears the whole machine: scenarios side by side would be noise in each other's accounts.
+    arguments.test_threads.get_or_insert(1);
     if !arguments.list && !nix::unistd::geteuid().is_root() {
         eprintln!(
             "scenarios make network namespaces: run them as root, or by `cargo xtask scenarios`"

@@ -94,7 +94,7 @@ fn build(tools: &Toolchain) -> Result<Vec<u8>> {
     sh::run(&mut compile(tools))?;
     let built = target().join(TARGET).join("release/tcpwatch");
     let stripped = built.with_extension("o");
-    let mut strip = sh::cmd(toolchain::llvm_tool("llvm-objcopy"), ["--strip-debug"]);
+    let mut strip = sh::cmd(toolchain::llvm_tool("llvm-objcopy"), STRIP);
     sh::run(strip.args([&built, &stripped]))?;
     refuse_panics(&stripped)?;
     let object =
@@ -102,6 +102,10 @@ fn build(tools: &Toolchain) -> Result<Vec<u8>> {
     refuse_paths(&object)?;
     Ok(object)
 }
+
+/// Without DWARF, and without the relocations of BTF, which a loader of a linked object never reads.
+const STRIP: [&str; 3] =
+    ["--strip-debug", "--remove-section=.rel.BTF", "--remove-section=.rel.BTF.ext"];
 
 fn target() -> PathBuf {
     paths::target().join("bpf")

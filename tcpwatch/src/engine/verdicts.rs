@@ -1,6 +1,8 @@
 //! One closed case to one verdict; and the joining of both ends of a reset that stayed on this host.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
 
 use crate::event::{
     ConnectionAborted, Endpoint, NetNs, Owner, RstReceived, RstSent, TcpState, Time,
@@ -15,11 +17,13 @@ use crate::memory::Memory;
 #[derive(Default)]
 pub(super) struct Concluded {
     count: u64,
-    sent: VecDeque<(Time, Verdict)>,
+    /// By when the reset was sent, and to whom.
+    sent: HashMap<(Time, Endpoint), Arc<Verdict>>,
+    order: VecDeque<(Time, Endpoint)>,
 }
 
 impl Concluded {
-    pub(super) fn reply(&mut self, rst: &RstSent, memory: &Memory) -> Verdict {
+    pub(super) fn reply(&mut self, rst: &RstSent, memory: &Memory) -> Arc<Verdict> {
         let case = Case::new(Opened::Reply(rst), memory);
         let (symptom, errno) = felt_by_peer(case.mechanism());
         let (finding, also) = conclude(&case);
@@ -45,7 +49,7 @@ impl Concluded {
         })
     }
 
-    pub(super) fn abort(&mut self, rst: &ConnectionAborted, memory: &Memory) -> Verdict {
+    pub(super) fn abort(&mut self, rst: &ConnectionAborted, memory: &Memory) -> Arc<Verdict> {
         let case = Case::new(Opened::Abort(rst), memory);
         let (finding, also) = conclude(&case);
         self.keep(Verdict {
@@ -70,7 +74,7 @@ impl Concluded {
 
     /// `None` when no reset was received at all: on kernels that show no packet the same call announces data after
     /// shutdown, and is followed at once by a RST from this very flow (net/ipv4/tcp_input.c, `tcp_rcv_state_process`).
-    pub(super) fn received(&mut self, rst: &RstReceived, memory: &Memory) -> Option<Verdict> {
+    pub(super) fn received(&mut self, rst: &RstReceived, memory: &Memory) -> Option<Arc<Verdict>> {
         if rst.ttl.is_none() && memory.flows.replied_right_after(rst.netns, rst.flow, rst.time) {
             return None;
         }
@@ -96,22 +100,27 @@ impl Concluded {
             owner: rst.socket.inode.and_then(|inode| memory.owners.of(inode)).cloned(),
             joined: sender.map(|sender| sender.id),
         };
-        Some(self.number(verdict))
+        Some(Arc::new(self.number(verdict)))
     }
 
     fn sender(&self, at: Time, receiver: Endpoint) -> Option<&Verdict> {
-        let mut sent = self.sent.iter().rev();
-        sent.find(|(time, verdict)| *time == at && verdict.flow.remote == receiver)
-            .map(|(_, verdict)| verdict)
+        self.sent.get(&(at, receiver)).map(Arc::as_ref)
     }
 
-    fn keep(&mut self, verdict: Verdict) -> Verdict {
-        let verdict = self.number(verdict);
-        if self.sent.len() == KEPT {
-            self.sent.pop_front();
-        }
-        self.sent.push_back((verdict.time, verdict.clone()));
+    fn keep(&mut self, verdict: Verdict) -> Arc<Verdict> {
+        let verdict = Arc::new(self.number(verdict));
+        self.forget_before(verdict.time.minus(JOINABLE));
+        let key = (verdict.time, verdict.flow.remote);
+        self.sent.insert(key, Arc::clone(&verdict));
+        self.order.push_back(key);
         verdict
+    }
+
+    fn forget_before(&mut self, time: Time) {
+        while self.order.front().is_some_and(|(sent, _)| *sent < time) || self.order.len() > KEPT {
+            let Some(key) = self.order.pop_front() else { return };
+            self.sent.remove(&key);
+        }
     }
 
     fn number(&mut self, verdict: Verdict) -> Verdict {
@@ -123,7 +132,7 @@ impl Concluded {
 fn conclude(case: &Case<'_>) -> (Finding, Vec<Explanation>) {
     let mut fitting = infer_all(case).into_iter();
     match fitting.next() {
-        Some(best) => (Finding::Explained(Box::new(best)), fitting.collect()),
+        Some(best) => (Finding::Explained(Arc::new(best)), fitting.collect()),
         None => (Finding::Unexplained { missing: missing(case) }, Vec::new()),
     }
 }
@@ -171,5 +180,8 @@ fn memory_name(memory: &Memory, netns: NetNs) -> Option<String> {
     memory.namespaces.get(netns)?.name.clone()
 }
 
-/// Verdicts kept for the receiving end; a storm forgets faster than it matters.
-const KEPT: usize = 65_536;
+/// How long after it was sent a reset may still be joined with its receiving end.
+const JOINABLE: Duration = Duration::from_secs(1);
+
+/// Verdicts kept for the receiving end, in a storm.
+const KEPT: usize = 131_072;

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::verdict::{Amendment, Conclusion, Finding, Verdict};
@@ -198,7 +199,7 @@ impl Story {
 
     pub(crate) fn verdicts(self) -> Vec<Verdict> {
         let verdict = |conclusion| match conclusion {
-            Conclusion::Verdict(verdict) => Some(*verdict),
+            Conclusion::Verdict(verdict) => Some(Arc::unwrap_or_clone(verdict)),
             Conclusion::Amendment(_) => None,
         };
         self.conclusions().into_iter().filter_map(verdict).collect()

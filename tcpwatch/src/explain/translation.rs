@@ -103,12 +103,8 @@ impl Translation {
     pub fn evidence(&self, how: &str) -> Vec<Evidence> {
         let mut lines = vec![
             Evidence::new("tcp", self.astray()),
-            Evidence::at(
-                "conntrack",
-                self.removed_at,
-                format!("{how} in {}", self.conntrack_netns),
-            ),
-            Evidence::new("conntrack", format!("it was {}, reply {}", self.original, self.reply)),
+            Evidence::at("conntrack", self.removed_at, how),
+            Evidence::new("conntrack", self.entry()),
         ];
         if self.pickup_seen {
             let text = format!("taken up in mid-stream, now towards {}", self.landed_on);
@@ -120,6 +116,10 @@ impl Translation {
             lines.push(Evidence::new("tcp", text));
         }
         lines
+    }
+
+    fn entry(&self) -> String {
+        format!("in {}: {}, reply {}", self.conntrack_netns, self.original, self.reply)
     }
 
     /// What came of the loss.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::Arc;
 
 use serde::Serialize;
 
@@ -42,7 +43,7 @@ pub struct Verdict {
 /// What came of it.
 #[derive(Clone, Debug)]
 pub enum Finding {
-    Explained(Box<Explanation>),
+    Explained(Arc<Explanation>),
     /// An honest end: what was not seen and would have decided.
     Unexplained {
         missing: Vec<String>,
@@ -187,7 +188,7 @@ pub struct Amendment {
 /// What the engine has to say after an event.
 #[derive(Clone, Debug)]
 pub enum Conclusion {
-    Verdict(Box<Verdict>),
+    Verdict(Arc<Verdict>),
     Amendment(Box<Amendment>),
 }
 

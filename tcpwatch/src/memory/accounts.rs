@@ -16,7 +16,7 @@ pub struct Accounts {
 /// each is held against what was seen up to then.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Account {
-    pub sent: u64,
+    sent: u64,
     first: Option<Reading>,
     last: Option<Reading>,
 }
@@ -29,6 +29,11 @@ struct Reading {
 }
 
 impl Account {
+    /// Resets seen since the first reading of the kernel's counter: what came before is in no account.
+    pub fn sent(&self) -> u64 {
+        self.sent - self.first.map_or(0, |first| first.sent)
+    }
+
     /// Growth of the kernel's `OutRsts`; a single reading says nothing about growth.
     pub fn out_rsts(&self) -> Option<u64> {
         Some(self.last?.out_rsts.saturating_sub(self.first?.out_rsts))

@@ -1,25 +1,37 @@
 use std::collections::{HashMap, VecDeque};
 use std::hash::Hash;
+use std::time::Duration;
+
+use crate::event::Time;
 
 /// A map of short histories that forgets its oldest entries beyond a number: one key may hold several values,
 /// kept in the order they came.
 pub(super) struct History<K, V> {
     by_key: HashMap<K, VecDeque<V>>,
     /// Keys in the order their values came; the front is forgotten first.
-    order: VecDeque<K>,
+    order: VecDeque<(Time, K)>,
     capacity: usize,
+    age: Duration,
 }
 
 impl<K: Copy + Eq + Hash, V> History<K, V> {
-    pub(super) fn with_capacity(capacity: usize) -> Self {
-        Self { by_key: HashMap::new(), order: VecDeque::new(), capacity }
+    /// Forgets what is older than `age` too.
+    pub(super) fn new(capacity: usize, age: Duration) -> Self {
+        Self { by_key: HashMap::new(), order: VecDeque::new(), capacity, age }
     }
 
-    pub(super) fn push(&mut self, key: K, value: V) {
-        if self.order.len() == self.capacity {
+    pub(super) fn with_capacity(capacity: usize) -> Self {
+        Self::new(capacity, Duration::MAX)
+    }
+
+    pub(super) fn push(&mut self, time: Time, key: K, value: V) {
+        let old = time.minus(self.age);
+        while self.order.len() == self.capacity
+            || self.order.front().is_some_and(|(at, _)| *at < old)
+        {
             self.forget_oldest();
         }
-        self.order.push_back(key);
+        self.order.push_back((time, key));
         self.by_key.entry(key).or_default().push_back(value);
     }
 
@@ -33,7 +45,7 @@ impl<K: Copy + Eq + Hash, V> History<K, V> {
     }
 
     fn forget_oldest(&mut self) {
-        let Some(key) = self.order.pop_front() else { return };
+        let Some((_, key)) = self.order.pop_front() else { return };
         if let Some(values) = self.by_key.get_mut(&key) {
             values.pop_front();
             if values.is_empty() {

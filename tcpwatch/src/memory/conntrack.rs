@@ -19,9 +19,9 @@ impl ConntrackDeaths {
     pub fn died(&mut self, death: &ConntrackDestroyed) {
         let client = death.entry.original.source;
         let translated = death.entry.reply.destination;
-        self.by_client.push(client, death.clone());
+        self.by_client.push(death.time, client, death.clone());
         if translated != client {
-            self.by_client.push(translated, death.clone());
+            self.by_client.push(death.time, translated, death.clone());
         }
     }
 

@@ -23,9 +23,9 @@ struct Sent {
 impl Default for Flows {
     fn default() -> Self {
         Self {
-            sent: History::with_capacity(16_384),
+            sent: History::new(STORM, FRESH),
             aborted: History::with_capacity(16_384),
-            accepted: History::with_capacity(16_384),
+            accepted: History::new(STORM, FRESH),
         }
     }
 }
@@ -33,17 +33,17 @@ impl Default for Flows {
 impl Flows {
     pub fn replied(&mut self, rst: &RstSent) {
         let sent = Sent { time: rst.time, netns: rst.netns, flow: rst.flow, seq: rst.rst_seq() };
-        self.sent.push(rst.flow.remote, sent);
+        self.sent.push(rst.time, rst.flow.remote, sent);
     }
 
     pub fn aborted(&mut self, rst: &ConnectionAborted) {
         let sent = Sent { time: rst.time, netns: rst.netns, flow: rst.flow, seq: rst.seq };
-        self.sent.push(rst.flow.remote, sent);
-        self.aborted.push((rst.netns, rst.flow), rst.clone());
+        self.sent.push(rst.time, rst.flow.remote, sent);
+        self.aborted.push(rst.time, (rst.netns, rst.flow), rst.clone());
     }
 
     pub fn accepted(&mut self, rst: &RstReceived) {
-        self.accepted.push(rst.flow, (rst.seq, rst.time));
+        self.accepted.push(rst.time, rst.flow, (rst.seq, rst.time));
     }
 
     /// Was a reset with this sequence number accepted on this flow about this time?
@@ -84,6 +84,12 @@ impl Flows {
             .any(|sent| sent.time >= time && sent.time.since(time) <= SAME_CALL)
     }
 }
+
+/// Both ends of a reset are joined when their cases close, a fraction of a second later.
+const FRESH: Duration = Duration::from_secs(1);
+
+/// Resets within that time, in a storm.
+const STORM: usize = 131_072;
 
 /// How long a RST may take from one namespace of a host to another, queues included.
 const TRANSIT: Duration = Duration::from_millis(100);

@@ -34,7 +34,7 @@ impl Overflows {
         let key = (event.netns, event.flow);
         match self.by_flow.latest_mut(&key).filter(|known| known.is_same_handshake(event)) {
             Some(known) => known.again(event),
-            None => self.by_flow.push(key, Overflow::first(event)),
+            None => self.by_flow.push(event.time, key, Overflow::first(event)),
         }
     }
 

@@ -66,7 +66,7 @@ pub(crate) fn explained() -> Verdict {
         mechanism: Mechanism::SynToNoSocket,
         reason: Some("NO_SOCKET".into()),
         state: None,
-        finding: Finding::Explained(Box::new(Explanation {
+        finding: Finding::Explained(std::sync::Arc::new(Explanation {
             certainty: Certainty::Observed,
             cause: cause.into(),
         })),

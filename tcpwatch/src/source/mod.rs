@@ -2,11 +2,14 @@
 
 #[cfg(feature = "live")]
 pub mod kernel;
+mod layout;
 
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 
 use crate::event::{Event, Time};
+
+pub use layout::Layout;
 
 /// A kernel being watched. What it has to tell goes into `out`, in any order within the slack of the timeline.
 pub trait Live {

@@ -71,8 +71,8 @@ impl Explains for ConntrackExpired {
 impl ConntrackExpired {
     fn how(&self) -> String {
         match self.expired_before_removal_s {
-            Some(s) if s >= 0.001 => format!("entry removed, {s:.3} s after it had expired,"),
-            _ => "entry expired,".into(),
+            Some(s) if s >= 0.001 => format!("entry removed, {s:.3} s after it had expired"),
+            _ => "entry expired".into(),
         }
     }
 }

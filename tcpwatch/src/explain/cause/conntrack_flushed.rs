@@ -42,7 +42,7 @@ impl Explains for ConntrackFlushed {
     }
 
     fn evidence(&self) -> Vec<Evidence> {
-        self.translation.evidence(&format!("entry deleted by {}, {:.0} s left,", self.by(), self.remaining_s))
+        self.translation.evidence(&format!("entry deleted by {}, {:.0} s left", self.by(), self.remaining_s))
     }
 
     fn remedy(&self) -> Remedy {

@@ -8,8 +8,8 @@ use aya::{Btf as AyaBtf, Ebpf, EbpfError, EbpfLoader, Endianness};
 
 use super::error::{self, OpenError};
 use super::hooks::{Attachment, HOOKS, Helper, Hook, Need, Part};
-use super::offsets::Layout;
 use crate::event::{Fact, HookCoverage, Way};
+use crate::source::Layout;
 
 /// The committed object (`cargo xtask ebpf` makes it).
 #[cfg(target_arch = "x86_64")]

@@ -3,7 +3,6 @@
 mod attach;
 mod error;
 mod hooks;
-mod offsets;
 mod rings;
 pub mod conntrack;
 pub mod inventory;
@@ -35,9 +34,9 @@ pub use watch::Watch;
 use crate::btf::Btf;
 use crate::decode::{Decoder, ResetReasons};
 use crate::event::{CoverageDeclared, Event, Fact, Time, Way};
+use crate::source::Layout;
 use attach::Attached;
 use ended::EndedProcesses;
-use offsets::Layout;
 use rings::Rings;
 
 /// What may be chosen. The default is right on every host that exports its BTF.

@@ -6,6 +6,7 @@
 use std::io;
 use std::time::Duration;
 
+use bytes::Buf;
 use rustix::fd::OwnedFd;
 use rustix::io::retry_on_intr;
 use rustix::net::netlink::SocketAddrNetlink;
@@ -137,11 +138,11 @@ fn dump_request(kind: u16, body: &[u8]) -> Vec<u8> {
 }
 
 pub(super) fn u16_at(bytes: &[u8], at: usize) -> Option<u16> {
-    Some(u16::from_ne_bytes(array_at(bytes, at)?))
+    bytes.get(at..)?.try_get_u16_ne().ok()
 }
 
 pub(super) fn u32_at(bytes: &[u8], at: usize) -> Option<u32> {
-    Some(u32::from_ne_bytes(array_at(bytes, at)?))
+    bytes.get(at..)?.try_get_u32_ne().ok()
 }
 
 /// `N` bytes from `at` on.

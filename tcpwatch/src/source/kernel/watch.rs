@@ -37,6 +37,9 @@ impl Watch {
     /// Attaches the hooks. They speak from now on; what they say is read by [`Live::drain`].
     pub fn open(options: &super::Options) -> anyhow::Result<Self> {
         let (mut hooks, _) = KernelSource::open(options, clock::now())?;
+        for problem in hooks.problems() {
+            log::warn!("this kernel is laid out in a way we do not know: {problem}");
+        }
         for capability in capabilities::missing() {
             log::warn!("{} is missing. {}", capability.name(), capability.purpose());
         }

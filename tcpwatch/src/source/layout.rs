@@ -6,15 +6,17 @@ use crate::btf::{Btf, BtfError, Kind};
 
 /// The answers, in the order of the tables.
 #[derive(Clone, Debug)]
-pub(super) struct Layout {
-    pub(super) offsets: [u32; FIELDS.len()],
-    pub(super) arguments: [u32; ARGUMENTS.len()],
+pub struct Layout {
+    /// `tcpwatch_common::offsets::Offsets`, as an array.
+    pub offsets: [u32; FIELDS.len()],
+    /// `tcpwatch_common::offsets::Arguments`, as an array.
+    pub arguments: [u32; ARGUMENTS.len()],
     /// Fields that ought to be there and are not, or differ from what the hooks load.
-    pub(super) problems: Vec<String>,
+    pub problems: Vec<String>,
 }
 
 impl Layout {
-    pub(super) fn resolve(btf: &Btf) -> Self {
+    pub fn resolve(btf: &Btf) -> Self {
         let mut problems = Vec::new();
         let mut offsets = [ABSENT; FIELDS.len()];
         for (offset, field) in offsets.iter_mut().zip(FIELDS) {
@@ -32,7 +34,7 @@ impl Layout {
     }
 
     /// This kernel has the argument or enumerator of that name in the table.
-    pub(super) fn has_argument(&self, name: &str) -> bool {
+    pub fn has_argument(&self, name: &str) -> bool {
         let mut named = ARGUMENTS.iter().zip(self.arguments);
         named.any(|((own, _), value)| *own == name && value != ABSENT)
     }
