@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::net::IpAddr;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::Duration;
 
 use rustix::event::epoll::{self, CreateFlags, EventData, EventFlags};
@@ -36,30 +36,41 @@ pub struct Watch {
 impl Watch {
     /// Attaches the hooks. They speak from now on; what they say is read by [`Live::drain`].
     pub fn open(options: &super::Options) -> anyhow::Result<Self> {
-        let (mut hooks, _) = KernelSource::open(options, clock::now())?;
+        let (hooks, _) = KernelSource::open(options, clock::now())?;
         for problem in hooks.problems() {
             log::warn!("this kernel is laid out in a way we do not know: {problem}");
         }
         for capability in capabilities::missing() {
             log::warn!("{} is missing. {}", capability.name(), capability.purpose());
         }
-        let conntrack = hooks.needs_conntrack_messages().then(ConntrackWatch::new).transpose()?;
-        if conntrack.is_some()
-            && let Some(why) = hooks.remember_ended()
-        {
-            log::info!("{why}");
-        }
-        let urgent = all_that_wakes(&hooks, conntrack.as_ref())?;
-        Ok(Self {
+        let urgent = epoll::create(CreateFlags::CLOEXEC)?;
+        hooks.filling().into_iter().try_for_each(|ring| wakes(&urgent, ring))?;
+        let mut watch = Self {
             hooks,
             inventory: Inventory::new(),
-            conntrack,
+            conntrack: None,
             urgent,
             declared: Vec::new(),
             refreshed: BTreeMap::new(),
             ownerless: BTreeSet::new(),
             owners_sought: Time::default(),
-        })
+        };
+        watch.listen_if_needed()?;
+        Ok(watch)
+    }
+
+    /// Where no hook can see conntrack entries die, messages tell. That shows once the module is there.
+    fn listen_if_needed(&mut self) -> io::Result<()> {
+        if self.conntrack.is_some() || !self.hooks.needs_conntrack_messages() {
+            return Ok(());
+        }
+        let messages = ConntrackWatch::new()?;
+        wakes(&self.urgent, messages.as_fd())?;
+        if let Some(why) = self.hooks.remember_ended() {
+            log::info!("{why}");
+        }
+        self.conntrack = Some(messages);
+        Ok(())
     }
 
     /// Says what can be seen, when that has changed.
@@ -168,6 +179,9 @@ impl Live for Watch {
 
     fn slow(&mut self, out: &mut Vec<Event>) {
         self.hooks.attach_missing();
+        if let Err(error) = self.listen_if_needed() {
+            log::warn!("conntrack messages cannot be heard: {error}");
+        }
         self.declare(clock::now(), out);
     }
 
@@ -199,13 +213,9 @@ impl Watch {
     }
 }
 
-/// One descriptor that wakes when any of them does.
-fn all_that_wakes(hooks: &KernelSource, conntrack: Option<&ConntrackWatch>) -> io::Result<OwnedFd> {
-    let all = epoll::create(CreateFlags::CLOEXEC)?;
-    for one in hooks.filling().into_iter().chain(conntrack.map(AsFd::as_fd)) {
-        epoll::add(&all, one, EventData::new_u64(0), EventFlags::IN)?;
-    }
-    Ok(all)
+/// From now on `all` wakes whoever polls it when `one` does.
+fn wakes(all: &OwnedFd, one: BorrowedFd<'_>) -> io::Result<()> {
+    Ok(epoll::add(all, one, EventData::new_u64(0), EventFlags::IN)?)
 }
 
 /// What conntrack messages do not tell, as a sentence; empty when they tell all.
