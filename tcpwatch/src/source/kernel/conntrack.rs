@@ -336,5 +336,6 @@ const READY: usize = 64;
 /// Messages read from one socket before the others get their turn.
 const BURST: usize = 16 * 1024;
 const ONE_REMOVAL: Duration = Duration::from_millis(500);
-/// A tool that has closed its socket ends soon after, if it gets a processor.
-const PATIENCE: Duration = Duration::from_millis(10);
+/// A tool that has closed its socket ends soon after, if it gets a processor. Less than the slack of the timeline (20 ms):
+/// what was held back must not come late.
+const PATIENCE: Duration = Duration::from_millis(15);
