@@ -268,7 +268,7 @@ RST #17  2026-11-21 12:04:31.882+00:00  sent from netns shop
             only
   evidence  1 tcp       SYN to 10.0.0.1:80 found no socket
             2 listener  port 80 is open on 127.0.0.1:80 only
-  now       dial 127.0.0.1:80, where it does listen
+  now       the server takes connections from its own host only; see whether that is meant
   fix       bind what is dialled: 0.0.0.0 and [::] (no IPV6_V6ONLY), not loopback or one family
   trade-off a server bound to every address is reachable from every network of its namespace
   do not    only add retries; use initialDelaySeconds in place of readiness
