@@ -114,9 +114,16 @@ offsets! {
     // struct task_struct.
     task_flags: Bytes(4), "task_struct.flags";
     task_exit_code: Bytes(4), "task_struct.exit_code";
+    task_nsproxy: Bytes(8), "task_struct.nsproxy";
+    nsproxy_net: Bytes(8), "nsproxy.net_ns";
+    // struct pid (include/linux/pid.h): the numbers of one task, one for each pid namespace it is seen from.
+    task_pid: Bytes(8), "task_struct.thread_pid";
+    pid_level: Bytes(4), "pid.level";
+    pid_numbers: Inside, "pid.numbers";
+    upid_number: Bytes(4), "upid.nr";
 }
 
-/// One row: an argument whose position, or a value whose number, differs between kernels.
+/// One row: an argument whose position, or a value or size whose number, differs between kernels.
 pub enum Query {
     /// Index of the parameter of `function` whose type is `enum name`.
     EnumParameter { function: &'static str, name: &'static str },
@@ -128,11 +135,13 @@ pub enum Query {
     TracepointArity { tracepoint: &'static str },
     /// The number behind an enumerator.
     EnumValue { name: &'static str, value: &'static str },
+    /// How many bytes `struct name` takes: the step from one element of an array to the next.
+    StructSize { name: &'static str },
 }
 
 macro_rules! arguments {
     ($($(#[doc = $doc:literal])* $name:ident: $query:expr;)*) => {
-        /// Argument positions and enum numbers of the running kernel; `ABSENT` when it has none.
+        /// Argument positions, enum numbers and sizes of the running kernel; `ABSENT` when it has none.
         #[repr(C)]
         #[derive(Clone, Copy)]
         pub struct Arguments { $($(#[doc = $doc])* pub $name: u32,)* }
@@ -162,6 +171,8 @@ arguments! {
     tp_kfree_skb_arity: Query::TracepointArity { tracepoint: "kfree_skb" };
     /// `SKB_DROP_REASON_TCP_LISTEN_OVERFLOW`.
     drop_listen_overflow: Query::EnumValue { name: "skb_drop_reason", value: "SKB_DROP_REASON_TCP_LISTEN_OVERFLOW" };
+    /// `struct upid`: one number of a task.
+    upid_size: Query::StructSize { name: "upid" };
 }
 
 // The loader overwrites both structs as arrays of words.

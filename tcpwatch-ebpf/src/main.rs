@@ -18,6 +18,7 @@ mod filter;
 mod hook;
 mod maps;
 mod read;
+mod removing;
 
 #[panic_handler]
 fn panic(_info: &core::panic::PanicInfo<'_>) -> ! {

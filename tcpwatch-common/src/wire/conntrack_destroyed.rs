@@ -20,7 +20,8 @@ pub struct ConntrackDestroyed {
     /// `enum tcp_conntrack`: 1 SYN_SENT, 2 SYN_RECV, 3 ESTABLISHED, …
     pub tcp_state: u8,
     pub pad: [u8; 7],
-    /// Who removed it, when removed by hand; whoever was interrupted, when it expired.
+    /// Who removed it, when a task was about to remove this entry or many; all zero otherwise: then whoever was
+    /// running had nothing to do with it, or nobody can tell.
     pub task: Task,
 }
 

@@ -6,6 +6,7 @@
 mod accept_queue_overflowed;
 mod connection_aborted;
 mod conntrack_destroyed;
+mod ended;
 mod flow;
 mod header;
 mod listener;
@@ -19,6 +20,7 @@ mod task;
 pub use accept_queue_overflowed::AcceptQueueOverflowed;
 pub use connection_aborted::ConnectionAborted;
 pub use conntrack_destroyed::ConntrackDestroyed;
+pub use ended::{Ended, OwnNumber};
 pub use flow::{Address, Flow, Tuple};
 pub use header::{Header, kind, way};
 pub use listener::Listener;

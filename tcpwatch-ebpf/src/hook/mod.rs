@@ -1,7 +1,10 @@
 //! The hooks, one file per kernel event, named after the function. None knows another.
 
 mod inet_csk_listen;
+mod nf_ct_delete;
 mod nf_ct_destroy;
+mod nf_ct_iterate_cleanup;
+mod sched_process_exit;
 mod syn_recv_sock;
 mod tcp_reset;
 mod tcp_send_active_reset;

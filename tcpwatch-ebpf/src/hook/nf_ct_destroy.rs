@@ -10,11 +10,12 @@
 use aya_ebpf::helpers::generated::bpf_jiffies64;
 use aya_ebpf::macros::{fentry, kprobe};
 use aya_ebpf::programs::{FEntryContext, ProbeContext};
-use tcpwatch_common::wire::{ConntrackDestroyed, kind};
+use tcpwatch_common::wire::{ConntrackDestroyed, Task, kind};
 
 use crate::emit::Slot;
 use crate::filter;
-use crate::read::{CONFIRMED, Context, NfConn, describe_current};
+use crate::read::{CONFIRMED, Context, NfConn, describe_current, describe_nobody};
+use crate::removing;
 
 #[fentry(function = "nf_ct_destroy")]
 fn conntrack_destroyed_fentry(ctx: FEntryContext) -> i32 {
@@ -69,7 +70,17 @@ fn fill(record: *mut ConntrackDestroyed, entry: NfConn, status: u32) -> Option<u
         (*record).status = status;
         (*record).tcp_state = entry.tcp_state()?;
         (*record).pad = [0; 7];
-        describe_current(&raw mut (*record).task)?;
+        describe_remover(entry, &raw mut (*record).task)?;
     }
     entry.netns()
+}
+
+/// The current task, if it set out to remove this entry; nobody otherwise.
+#[inline(always)]
+fn describe_remover(entry: NfConn, out: *mut Task) -> Option<()> {
+    if removing::is_by_current(entry.id()) {
+        return describe_current(out);
+    }
+    describe_nobody(out);
+    Some(())
 }

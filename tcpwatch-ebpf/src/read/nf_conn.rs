@@ -18,6 +18,12 @@ impl NfConn {
         Self(memory)
     }
 
+    /// Its address.
+    #[inline(always)]
+    pub(crate) fn id(self) -> u64 {
+        self.0.id()
+    }
+
     /// A TCP connection that conntrack still held for alive: SYN_SENT, SYN_RECV, ESTABLISHED, FIN_WAIT or
     /// CLOSE_WAIT. The usual end (TIME_WAIT, CLOSE) leaves after one read.
     #[inline(always)]

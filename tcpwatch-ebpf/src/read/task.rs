@@ -4,8 +4,45 @@ use aya_ebpf::helpers::generated::{bpf_get_current_comm, bpf_get_current_task};
 use aya_ebpf::helpers::{bpf_get_current_pid_tgid, bpf_get_current_uid_gid};
 use tcpwatch_common::wire::Task;
 
-use super::layout::field;
-use super::memory::{Memory, Probe};
+use super::layout::{argument, field};
+use super::memory::{Memory, Probe, Read};
+
+/// A task.
+#[derive(Clone, Copy)]
+pub(crate) struct TaskStruct<R>(Memory<R>);
+
+impl<R: Read> TaskStruct<R> {
+    #[inline(always)]
+    pub(crate) fn new(memory: Memory<R>) -> Self {
+        Self(memory)
+    }
+
+    /// Inode number of its network namespace; `None` once it has left all namespaces.
+    #[inline(always)]
+    pub(crate) fn netns(self) -> Option<u32> {
+        let net = self.0.follow(field!(task_nsproxy))?.follow(field!(nsproxy_net))?;
+        net.get(field!(netns_inode))
+    }
+
+    /// Its number in its own pid namespace, the innermost one. An index that only the running kernel knows needs the
+    /// helper.
+    #[inline(always)]
+    pub(crate) fn own_number(self) -> Option<u32> {
+        let pid = self.0.follow(field!(task_pid))?;
+        let level: u32 = pid.get(field!(pid_level))?;
+        let at = field!(pid_numbers)? + level * argument!(upid_size)?;
+        pid.probed().inside(at as usize).get(field!(upid_number))
+    }
+}
+
+/// The current task is no thread of the kernel's own.
+#[inline(always)]
+pub(crate) fn is_user_task() -> Option<bool> {
+    // SAFETY: the helper has no preconditions.
+    let task = Memory::<Probe>::new(unsafe { bpf_get_current_task() } as *const u8)?;
+    let flags: u32 = task.get(field!(task_flags))?;
+    Some(flags & PF_KTHREAD == 0)
+}
 
 /// Writes the current task. Whether it is the doer is for the reader to say.
 #[inline(always)]
@@ -23,3 +60,13 @@ pub(crate) fn describe_current(out: *mut Task) -> Option<()> {
     }
     Some(())
 }
+
+/// Writes that no task is known.
+#[inline(always)]
+pub(crate) fn describe_nobody(out: *mut Task) {
+    // SAFETY: `out` is a slot of the ring.
+    unsafe { out.write(Task { pid: 0, flags: 0, exit_code: 0, uid: 0, comm: [0; 16] }) };
+}
+
+/// include/linux/sched.h.
+const PF_KTHREAD: u32 = 0x0020_0000;

@@ -8,6 +8,8 @@ mod rst;
 #[cfg(feature = "live")]
 mod signals;
 mod stdout;
+#[cfg(feature = "live")]
+mod urgent;
 
 use stdout::Stdout;
 

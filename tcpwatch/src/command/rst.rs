@@ -12,6 +12,7 @@ use tokio::time::{Instant, Interval, MissedTickBehavior, interval, sleep_until};
 use super::ready::Ready;
 use super::signals;
 use super::stdout::Stdout;
+use super::urgent::Urgent;
 use crate::cli::{Netns, Output, Rst};
 use crate::event::{Event, NetNs};
 use crate::filter::Namespace;
@@ -63,6 +64,7 @@ async fn until_stopped(
     let mut events = Vec::new();
     let deadline = duration.and_then(|duration| Instant::now().checked_add(duration));
     let (mut drain, mut slow) = (every(DRAIN), every(SLOW));
+    let mut urgent = Urgent::new(live.urgent())?;
     // The first tick of an interval comes at once.
     slow.tick().await;
     while !session.is_done() {
@@ -72,6 +74,7 @@ async fn until_stopped(
             () = reached(deadline) => break,
             _ = slow.tick() => step(live, session, &mut events, Pace::Slow),
             _ = drain.tick() => step(live, session, &mut events, Pace::Fast),
+            () = urgent.next() => step(live, session, &mut events, Pace::Fast),
         }
         feed(session, &mut events)?;
     }

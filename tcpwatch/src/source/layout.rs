@@ -2,7 +2,7 @@
 
 use tcpwatch_common::offsets::{ABSENT, ARGUMENTS, FIELDS, Field, Query, Width};
 
-use crate::btf::{Btf, BtfError};
+use crate::btf::{Btf, BtfError, Kind};
 
 /// The answers, in the order of the tables.
 #[derive(Clone, Debug)]
@@ -82,6 +82,10 @@ fn answer(btf: &Btf, query: &Query) -> Option<u32> {
             let values = btf.enum_values(name).ok()?;
             let (_, number) = values.into_iter().find(|(own, _)| own == value)?;
             return u32::try_from(number).ok();
+        }
+        Query::StructSize { name } => {
+            let ty = btf.named(Kind::Struct, name).next()?;
+            return btf.size_of(ty).ok();
         }
     };
     u32::try_from(index).ok()

@@ -4,6 +4,7 @@
 pub mod kernel;
 mod layout;
 
+use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 
 use crate::event::{Event, Time};
@@ -23,6 +24,11 @@ pub trait Live {
 
     /// Reads the counters for the last time.
     fn finish(&mut self, out: &mut Vec<Event>);
+
+    /// A descriptor that wakes whoever polls it when something came that should be drained at once.
+    fn urgent(&self) -> Option<OwnedFd> {
+        None
+    }
 
     /// Event time.
     fn now(&self) -> Time;

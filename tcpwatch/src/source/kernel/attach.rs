@@ -7,7 +7,7 @@ use aya::programs::{Program, ProgramError};
 use aya::{Btf as AyaBtf, Ebpf, EbpfError, EbpfLoader, Endianness};
 
 use super::error::{self, OpenError};
-use super::hooks::{Attachment, HOOKS, Hook, Need, Part};
+use super::hooks::{Attachment, HOOKS, Helper, Hook, Need, Part};
 use crate::event::{Fact, HookCoverage, Way};
 use crate::source::Layout;
 
@@ -107,7 +107,8 @@ impl Attached {
         for at in &changed {
             // The probe on a module that went away is dead, also when the module comes back.
             let hook = self.rows[*at].hook;
-            hook.ways.iter().for_each(|way| self.let_go(way.parts));
+            let helpers = hook.helpers.iter().map(|helper| &helper.how);
+            hook.ways.iter().chain(helpers).for_each(|way| self.let_go(way.parts));
             self.rows[*at] = self.attach(hook);
         }
         !changed.is_empty()
@@ -119,6 +120,7 @@ impl Attached {
         for attachment in hook.ways {
             match self.try_way(attachment) {
                 Ok(blind) => {
+                    failed.extend(hook.helpers.iter().filter_map(|helper| self.help(helper)));
                     let attached = Some(Success { attachment, blind });
                     return Row { hook, attached, failed, module_present };
                 }
@@ -129,6 +131,12 @@ impl Attached {
             failed.push(format!("module {module} is not loaded; watched for"));
         }
         Row { hook, attached: None, failed, module_present }
+    }
+
+    /// Attaches what helps. Returns why it does not, and what is not known then.
+    pub(super) fn help(&mut self, helper: &'static Helper) -> Option<String> {
+        let why = self.try_way(&helper.how).err()?;
+        Some(format!("{why}; {}", helper.without_it))
     }
 
     /// All programs of a way, or none. Returns what it cannot see.
@@ -283,12 +291,14 @@ const ENOTSUPP: i32 = 524;
 
 #[cfg(test)]
 mod tests {
+    use super::super::hooks::ENDED;
     use super::*;
 
     #[test]
     fn every_program_of_the_table_is_in_the_object() {
-        let parts = HOOKS.iter().flat_map(|hook| hook.ways).flat_map(|way| way.parts);
-        for part in parts {
+        let helpers = HOOKS.iter().flat_map(|hook| hook.helpers).chain([&ENDED]);
+        let ways = HOOKS.iter().flat_map(|hook| hook.ways).chain(helpers.map(|helper| &helper.how));
+        for part in ways.flat_map(|way| way.parts) {
             let name = format!("{}\0", part.program);
             let found = OBJECT.windows(name.len()).any(|bytes| bytes == name.as_bytes());
             assert!(found, "{} is missing; run `cargo xtask ebpf`", part.program);

@@ -33,11 +33,10 @@ use super::ctnetlink::{self, Destroyed, Malformed};
 use super::inventory::Inventory;
 use super::netlink::{Messages, open};
 use super::netns::Place;
-use super::{clock, conntrack_filter, remover, sysctl};
+use super::remover;
+pub use super::remover::EndedLately;
+use super::{clock, conntrack_filter, sysctl};
 use crate::event::{ConntrackDestroyed, Event, EventsLost, Fact, LossStage, NetNs, Remover, Time};
-
-/// Looks up the command of a process that has ended, by namespace and pid (see [`super::remover`]).
-pub type CommandOf<'a> = &'a mut dyn FnMut(NetNs, u32) -> Option<String>;
 
 /// Listens to conntrack in every namespace it is told of.
 ///
@@ -56,6 +55,8 @@ pub struct ConntrackWatch {
     /// No message was waiting anywhere.
     quiet_at: Time,
     last_remover: Option<(Removal, Remover)>,
+    /// In order of time.
+    unsettled: Vec<Unsettled>,
 }
 
 #[derive(Debug)]
@@ -75,6 +76,13 @@ struct Removal {
     time: Time,
 }
 
+/// Deaths whose remover was not found: it may be about to end, and then it will be known. They are held back, for less
+/// than the slack of the timeline.
+struct Unsettled {
+    removal: Removal,
+    deaths: Vec<ConntrackDestroyed>,
+}
+
 impl ConntrackWatch {
     /// Listens to nothing yet.
     pub fn new() -> io::Result<Self> {
@@ -87,14 +95,16 @@ impl ConntrackWatch {
             buffer: vec![0; BUFFER],
             quiet_at: clock::now(),
             last_remover: None,
+            unsettled: Vec::new(),
         })
     }
 
     /// Listens in the namespaces that the inventory knows and in no others. Call it after each
     /// [`Inventory::poll_changes`]: the sooner, the shorter a dead namespace is kept. Without change it costs nothing.
-    pub fn follow(&mut self, inventory: &Inventory) {
+    /// Whether there was one.
+    pub fn follow(&mut self, inventory: &Inventory) -> bool {
         if self.followed == Some(inventory.revision()) || !sysctl::has_conntrack() {
-            return;
+            return false;
         }
         self.followed = Some(inventory.revision());
         let places: BTreeMap<_, _> = inventory.places().map(|place| (place.netns, place)).collect();
@@ -103,6 +113,7 @@ impl ConntrackWatch {
         for place in places.into_values() {
             self.subscribe(place);
         }
+        true
     }
 
     /// Namespaces whose entries cannot be listened to, each with the reason.
@@ -138,15 +149,22 @@ impl ConntrackWatch {
     }
 
     /// Hands over what has come. Never blocks; what is left after a burst comes with the next call.
-    pub fn drain(&mut self, command_of: CommandOf<'_>, out: &mut Vec<Event>) {
+    pub fn drain(&mut self, ended: EndedLately<'_>, out: &mut Vec<Event>) {
         let start = clock::now();
+        self.settle(PATIENCE, ended, out);
         let mut emptied = true;
         for netns in self.readable() {
-            emptied &= self.drain_one(netns, command_of, out);
+            emptied &= self.drain_one(netns, ended, out);
         }
         if emptied {
             self.quiet_at = start;
         }
+    }
+
+    /// Hands over what has come and what was held back.
+    pub fn finish(&mut self, ended: EndedLately<'_>, out: &mut Vec<Event>) {
+        self.drain(ended, out);
+        self.settle(Duration::ZERO, ended, out);
     }
 
     /// Sockets with something to read.
@@ -159,10 +177,10 @@ impl ConntrackWatch {
     }
 
     /// Whether all was read.
-    fn drain_one(&mut self, netns: NetNs, command_of: CommandOf<'_>, out: &mut Vec<Event>) -> bool {
+    fn drain_one(&mut self, netns: NetNs, ended: EndedLately<'_>, out: &mut Vec<Event>) -> bool {
         for _ in 0..BURST {
             match self.receive(netns) {
-                Ok(len) => self.read(netns, len, command_of, out),
+                Ok(len) => self.read(netns, len, ended, out),
                 Err(Errno::INTR) => {}
                 Err(Errno::NOBUFS) => out.push(self.overrun(netns)),
                 Err(_) => return true,
@@ -177,15 +195,14 @@ impl ConntrackWatch {
         Ok(len)
     }
 
-    fn read(&mut self, netns: NetNs, len: usize, command_of: CommandOf<'_>, out: &mut Vec<Event>) {
+    fn read(&mut self, netns: NetNs, len: usize, ended: EndedLately<'_>, out: &mut Vec<Event>) {
         let time = clock::now();
         let received = self.buffer.get(..len).unwrap_or_default();
         let parsed: Vec<_> = Messages(received).map(|m| ctnetlink::parse(&m)).collect();
         for message in parsed {
             match message {
                 Ok(Some(died)) => {
-                    let remover = self.remover(netns, died.portid, time, command_of);
-                    out.push(event(time, netns, died, remover));
+                    self.tell(netns, died.portid, death(time, netns, died), ended, out);
                 }
                 Ok(None) => {}
                 Err(Malformed) => out.push(lost(self.quiet_at, time, LossStage::Malformed)),
@@ -193,25 +210,56 @@ impl ConntrackWatch {
         }
     }
 
-    /// One look-up serves a whole flush.
-    fn remover(
+    /// Adds who did it, at once or when it is known.
+    fn tell(
         &mut self,
         netns: NetNs,
         portid: u32,
-        time: Time,
-        command_of: CommandOf<'_>,
-    ) -> Option<Remover> {
+        death: ConntrackDestroyed,
+        ended: EndedLately<'_>,
+        out: &mut Vec<Event>,
+    ) {
         if portid == 0 {
-            return None;
+            out.push(Event::ConntrackDestroyed(death));
+            return;
         }
-        let removal = Removal { netns, portid, time };
+        let removal = Removal { netns, portid, time: death.time };
+        if let Some(unsettled) = self.unsettled.iter_mut().find(|u| u.removal.is_one_with(removal))
+        {
+            unsettled.deaths.push(death);
+            return;
+        }
+        match self.remover(removal, ended) {
+            Some(remover) => out.push(done_by(&remover, death)),
+            None => self.unsettled.push(Unsettled { removal, deaths: vec![death] }),
+        }
+    }
+
+    /// One look-up serves a whole flush. `None`: not known yet.
+    fn remover(&mut self, removal: Removal, ended: EndedLately<'_>) -> Option<Remover> {
         let known = self.last_remover.as_ref().filter(|(last, _)| last.is_one_with(removal));
-        let remover = match known {
-            Some((_, remover)) => remover.clone(),
-            None => remover::find(&self.sockets.get(&netns)?.place, portid, command_of),
+        let remover = match (known, self.sockets.get(&removal.netns)) {
+            (Some((_, remover)), _) => remover.clone(),
+            (None, socket) => remover::find(&socket?.place, removal.portid, removal.time, ended)?,
         };
         self.last_remover = Some((removal, remover.clone()));
         Some(remover)
+    }
+
+    /// Asks once more for removers that were not known; those asked for long enough remain unknown.
+    fn settle(&mut self, patience: Duration, ended: EndedLately<'_>, out: &mut Vec<Event>) {
+        let now = clock::now();
+        for unsettled in std::mem::take(&mut self.unsettled) {
+            let Removal { netns, portid, time } = unsettled.removal;
+            let found = remover::among_the_dead(netns, portid, time, ended);
+            if found.is_none() && now.since(time) < patience {
+                self.unsettled.push(unsettled);
+                continue;
+            }
+            let remover = found.unwrap_or(remover::GONE);
+            out.extend(unsettled.deaths.into_iter().map(|death| done_by(&remover, death)));
+            self.last_remover = Some((unsettled.removal, remover));
+        }
     }
 
     /// The kernel says that it dropped messages, not how many: counted as one.
@@ -262,18 +310,15 @@ fn is_blind() -> bool {
     never || (!always && !none_yet)
 }
 
-fn event(time: Time, netns: NetNs, died: Destroyed, remover: Option<Remover>) -> Event {
+/// Without its remover.
+fn death(time: Time, netns: NetNs, died: Destroyed) -> ConntrackDestroyed {
     let Destroyed { entry, state, seen_reply, assured, death, portid: _ } = died;
-    Event::ConntrackDestroyed(ConntrackDestroyed {
-        time,
-        netns,
-        entry,
-        state,
-        seen_reply,
-        assured,
-        death,
-        remover,
-    })
+    ConntrackDestroyed { time, netns, entry, state, seen_reply, assured, death, remover: None }
+}
+
+fn done_by(remover: &Remover, mut death: ConntrackDestroyed) -> Event {
+    death.remover = Some(remover.clone());
+    Event::ConntrackDestroyed(death)
 }
 
 fn lost(since: Time, until: Time, stage: LossStage) -> Event {
@@ -291,3 +336,5 @@ const READY: usize = 64;
 /// Messages read from one socket before the others get their turn.
 const BURST: usize = 16 * 1024;
 const ONE_REMOVAL: Duration = Duration::from_millis(500);
+/// A tool that has closed its socket ends soon after, if it gets a processor.
+const PATIENCE: Duration = Duration::from_millis(10);

@@ -11,6 +11,8 @@ pub(super) struct Hook {
     /// What one greps the kernel for.
     pub(super) name: &'static str,
     pub(super) ways: &'static [Attachment],
+    /// What makes the facts truer, whichever way tells them.
+    pub(super) helpers: &'static [Helper],
     /// The module that may hold the function: attached when it comes.
     pub(super) module: Option<&'static str>,
     /// What can no longer be told when no way works.
@@ -23,6 +25,13 @@ pub(super) struct Attachment {
     pub(super) needs: Need,
     pub(super) parts: &'static [Part],
     pub(super) limits: &'static [Limit],
+}
+
+/// Programs that tell nothing themselves and see nothing more: without them a fact lacks a detail.
+pub(super) struct Helper {
+    pub(super) how: Attachment,
+    /// The detail.
+    pub(super) without_it: &'static str,
 }
 
 /// One program at one place.
@@ -85,6 +94,7 @@ pub(super) const HOOKS: &[Hook] = &[
                 }],
             },
         ],
+        helpers: &[],
         module: None,
         without_it: "no reset in answer to a segment is seen: closed ports, overflows, lost connections",
     },
@@ -111,6 +121,7 @@ pub(super) const HOOKS: &[Hook] = &[
                 limits: &[],
             },
         ],
+        helpers: &[],
         module: None,
         without_it: "no connection that this host gives up is seen: unread data, linger, killed processes",
     },
@@ -143,6 +154,7 @@ pub(super) const HOOKS: &[Hook] = &[
                 limits: &[Limit { unless: Need::TheImpossible, sentence: NO_PACKET }],
             },
         ],
+        helpers: &[],
         module: None,
         without_it: "no reset from a peer is seen",
     },
@@ -179,6 +191,7 @@ pub(super) const HOOKS: &[Hook] = &[
                 limits: &[],
             },
         ],
+        helpers: &[],
         module: None,
         without_it: "an overflowing accept queue is not seen, so the resets it leads to are unexplained",
     },
@@ -211,6 +224,7 @@ pub(super) const HOOKS: &[Hook] = &[
                 limits: &[],
             },
         ],
+        helpers: &[],
         module: None,
         without_it: "listeners are known only as they were at the start; who opened or closed one is not",
     },
@@ -239,11 +253,46 @@ pub(super) const HOOKS: &[Hook] = &[
                 limits: &[],
             },
         ],
+        helpers: &[
+            // Its parts stand and fall together: what begins must end.
+            Helper {
+                how: Attachment {
+                    way: Way::Kprobe,
+                    needs: Need::Nothing,
+                    parts: &[
+                        part("conntrack_cleanup_begins_kprobe", "nf_ct_iterate_cleanup"),
+                        part("conntrack_cleanup_ends_kprobe", "nf_ct_iterate_cleanup"),
+                    ],
+                    limits: &[],
+                },
+                without_it: "who flushes a conntrack table is not known",
+            },
+            Helper {
+                how: Attachment {
+                    way: Way::Kprobe,
+                    needs: Need::Nothing,
+                    parts: &[part("conntrack_deleted_kprobe", "nf_ct_delete")],
+                    limits: &[],
+                },
+                without_it: "who deletes a single conntrack entry is not known",
+            },
+        ],
         module: Some("nf_conntrack"),
         without_it: "connections that lose their conntrack entry, and with it their translation, are not \
                      explained",
     },
 ];
+
+/// For conntrack messages: they number who asked, and cannot wait for us.
+pub(super) const ENDED: Helper = Helper {
+    how: Attachment {
+        way: Way::Tracepoint,
+        needs: Need::Nothing,
+        parts: &[part("process_ended_tracepoint", "sched_process_exit")],
+        limits: &[],
+    },
+    without_it: "who removes conntrack entries is known only if it lives on",
+};
 
 const NO_PACKET: &str = "the packet is not seen: data after shutdown looks like a reset from the peer, and \
                          the TTL is unknown";

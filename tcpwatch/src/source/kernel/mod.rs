@@ -9,6 +9,7 @@ pub mod inventory;
 pub mod host;
 pub mod capabilities;
 pub mod counters;
+mod ended;
 mod remover;
 mod conntrack_filter;
 pub mod ctnetlink;
@@ -23,10 +24,11 @@ pub mod clock;
 mod watch;
 
 use std::fs;
+use std::os::fd::BorrowedFd;
 use std::path::{Path, PathBuf};
 
+pub use ended::Ended;
 pub use error::OpenError;
-pub use rings::Wakeups;
 pub use watch::Watch;
 
 use crate::btf::Btf;
@@ -34,6 +36,7 @@ use crate::decode::{Decoder, ResetReasons};
 use crate::event::{CoverageDeclared, Event, Fact, Time, Way};
 use crate::source::Layout;
 use attach::Attached;
+use ended::EndedProcesses;
 use rings::Rings;
 
 /// What may be chosen. The default is right on every host that exports its BTF.
@@ -51,6 +54,7 @@ pub struct Options {
 pub struct KernelSource {
     attached: Attached,
     rings: Rings,
+    ended: EndedProcesses,
     problems: Vec<String>,
 }
 
@@ -68,10 +72,11 @@ impl KernelSource {
         let decoder = Decoder { reasons: reset_reasons(&btf) };
         let mut ebpf = attach::load(&loader_btf, &layout, options.events_ring)?;
         let mut rings = Rings::take(&mut ebpf, decoder, now)?;
+        let ended = EndedProcesses::take(&mut ebpf)?;
         let problems = layout.problems.clone();
         let attached = Attached::new(ebpf, loader_btf, layout, options.avoid.clone())?;
         rings.enable()?;
-        let source = Self { attached, rings, problems };
+        let source = Self { attached, rings, ended, problems };
         let coverage = source.coverage(now);
         Ok((source, coverage))
     }
@@ -92,17 +97,26 @@ impl KernelSource {
         self.attached.is_hopeless(Fact::ConntrackDestroyed)
     }
 
+    /// From now on [`Self::ended`] knows who has ended. Why not, if it cannot.
+    fn remember_ended(&mut self) -> Option<String> {
+        self.attached.help(&hooks::ENDED)
+    }
+
+    /// Processes that have ended lately.
+    fn ended(&self) -> &EndedProcesses {
+        &self.ended
+    }
+
     /// Hands over everything that has come since the last call, with what was lost meanwhile.
     ///
-    /// Call it every 10 ms, and whenever [`Wakeups::next`] returns: the hooks wake nobody until the ring
-    /// fills.
+    /// Call it every 10 ms, and whenever one of [`Self::filling`] wakes: the hooks wake nobody until the ring fills.
     pub fn drain(&mut self, now: Time, sink: impl FnMut(Event)) {
         self.rings.drain(now, sink);
     }
 
-    /// For waiting until a ring fills; inside a tokio runtime.
-    pub fn wakeups(&self) -> std::io::Result<Wakeups> {
-        self.rings.wakeups()
+    /// Descriptors that wake whoever polls them when a ring fills faster than it is drained.
+    pub fn filling(&self) -> [BorrowedFd<'_>; 2] {
+        self.rings.filling()
     }
 
     /// Kernel fields that hooks would read and this kernel lacks, as sentences.

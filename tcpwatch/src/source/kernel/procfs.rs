@@ -47,6 +47,35 @@ pub fn holds(pid: u32, inode: u64) -> bool {
     sockets(pid).any(|held| held == inode)
 }
 
+/// Whether a living process, other than this one, may have this number in its own pid namespace.
+pub fn bears(number: u32, other_than: u32) -> bool {
+    let ours = pid_namespace("self".as_ref());
+    if ours != Some(INITIAL_PID_NAMESPACE) {
+        // Not all processes can be seen from here.
+        return true;
+    }
+    let own_number = |pid: u32| {
+        // Ours is most often theirs, and then nothing is to be read.
+        let namespace = pid_namespace(pid.to_string().as_ref());
+        if namespace == ours { Some(pid) } else { innermost(&status(pid)?) }
+    };
+    pids().filter(|pid| *pid != other_than).any(|pid| own_number(pid) == Some(number))
+}
+
+fn pid_namespace(process: &Path) -> Option<u64> {
+    linked_inode(&Path::new("/proc").join(process).join("ns/pid"), "pid")
+}
+
+fn status(pid: u32) -> Option<String> {
+    fs::read_to_string(format!("/proc/{pid}/status")).ok()
+}
+
+/// `NSpid:` lists the numbers of a process, from our pid namespace inwards.
+fn innermost(status: &str) -> Option<u32> {
+    let line = status.lines().find_map(|line| line.strip_prefix("NSpid:"))?;
+    line.split_whitespace().next_back()?.parse().ok()
+}
+
 fn pass_on(holder: &mut u32, pid: u32) {
     if *holder == INIT {
         *holder = pid;
@@ -89,6 +118,8 @@ fn cgroup_line(line: &str) -> Option<(&str, &str)> {
 }
 
 const INIT: u32 = 1;
+/// `PROC_PID_INIT_INO` (include/linux/proc_ns.h).
+const INITIAL_PID_NAMESPACE: u64 = 0xefff_fffc;
 
 #[cfg(test)]
 mod tests {
@@ -107,6 +138,14 @@ mod tests {
         assert!(holds(process::id(), inode));
         drop(socket);
         assert!(holders(&BTreeSet::from([inode])).is_empty());
+    }
+
+    #[test]
+    fn a_number_is_borne_by_who_has_it_for_itself() {
+        assert!(bears(process::id(), u32::MAX));
+        assert!(!bears(u32::MAX, 0));
+        assert_eq!(innermost("Name:\tsh\nNSpid:\t4711\t17\n"), Some(17));
+        assert_eq!(innermost("Name:\tsh\n"), None);
     }
 
     #[test]

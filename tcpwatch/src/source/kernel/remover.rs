@@ -2,51 +2,62 @@
 //!
 //! The kernel names the netlink port of the requester. It is not always a pid: the first socket of a process gets
 //! its pid *as its own pid namespace counts*, further ones get a random number (net/netlink/af_netlink.c,
-//! `netlink_autobind`). In a pod, port 1 is not the host's init. So the port is looked up among the sockets of the
-//! namespace, and its inode among the files of the processes. That works only while the requester lives, which is
-//! long enough when its message is read at once, and seldom when it is read 10 ms later (6.18, `conntrack -F`).
+//! `netlink_autobind`). In a pod, port 1 is not the host's init. So there are two proofs, and without one nobody is
+//! named:
 //!
-//! What an eBPF side could add for requesters that are gone (`conntrack -F` lives for 2 ms): an LRU map of some
-//! 1 024 entries, filled at tp_btf `sched_process_exit` by group leaders only (`task->pid == task->tgid`), with
-//! key = (pid as seen in the task's own pid namespace, network namespace of `task->nsproxy` **before** it is
-//! dropped: the tracepoint fires ahead of `exit_task_namespaces`, kernel/exit.c `do_exit`), value = (pid as we see
-//! it, comm). Its look-up is the `of_the_dead` parameter here.
+//! * **It lives**: a process holds the socket that has this port in the namespace. That is looked up as soon as the
+//!   message is read, and works for any port; but `conntrack -F` lives for 2 ms.
+//! * **It has ended**: a hook saw the process end that had this number, in this network namespace, about the time of
+//!   the message. That works for first sockets only (`conntrack -F`, not `conntrack -D`), and not while another
+//!   process lives that has the same number in its own pid namespace: it may have asked, through a socket that it
+//!   has closed since, or from a thread that works in many namespaces.
 
 use std::fs;
+use std::time::Duration;
 
+use super::ended::Ended;
 use super::netns::Place;
 use super::procfs;
-use crate::event::{NetNs, Remover};
+use crate::event::{NetNs, Remover, Time};
 
-/// The requester behind a netlink port of this namespace. `of_the_dead` knows the commands of processes that have
-/// ended lately, by namespace and by pid as that process itself saw it.
+/// Who has ended lately, by network namespace and by pid as that process itself saw it.
+pub type EndedLately<'a> = &'a dyn Fn(NetNs, u32) -> Option<Ended>;
+
+/// It asked through netlink, and cannot be told from others any more.
+pub(super) const GONE: Remover = Remover { pid: 0, command: None };
+
+/// The requester behind a netlink port of this namespace, by a message read at this time. `None`: it may just be
+/// ending; ask [`among_the_dead`] a little later.
 pub(super) fn find(
     place: &Place,
     portid: u32,
-    of_the_dead: &mut dyn FnMut(NetNs, u32) -> Option<String>,
-) -> Remover {
-    let dead = || match portid {
-        ..=PID_MAX_LIMIT => Remover { pid: portid, command: of_the_dead(place.netns, portid) },
-        _ => Remover { pid: 0, command: None },
-    };
-    living(place, portid).unwrap_or_else(dead)
+    time: Time,
+    ended: EndedLately<'_>,
+) -> Option<Remover> {
+    living(place, portid)
+        .or_else(|| among_the_dead(place.netns, portid, time, ended))
+        .or_else(|| (portid > PID_MAX_LIMIT).then_some(GONE))
+}
+
+/// The process of this number that ended about the time of the message, if no other can be meant.
+pub(super) fn among_the_dead(
+    netns: NetNs,
+    portid: u32,
+    time: Time,
+    ended: EndedLately<'_>,
+) -> Option<Remover> {
+    let dead = ended(netns, portid).filter(|dead| dead.time.distance(time) < ABOUT)?;
+    let is_the_only_one = !procfs::bears(portid, dead.pid);
+    is_the_only_one.then_some(Remover { pid: dead.pid, command: Some(dead.command) })
 }
 
 fn living(place: &Place, portid: u32) -> Option<Remover> {
     // First, as it may end at any moment.
     let command = procfs::command(portid);
-    let table = place.enter(|| fs::read_to_string("/proc/thread-self/net/netlink"));
-    let inode = table.ok().and_then(Result::ok).and_then(|table| inode_of(portid, &table));
-    match inode.and_then(|inode| holder(portid, inode)) {
-        Some(pid) => Some(Remover { pid, command: procfs::command(pid).or(command) }),
-        None => dying(portid, command),
-    }
-}
-
-/// It ended while we looked, together with its socket: hardly a stranger that has the same number.
-fn dying(pid: u32, command: Option<String>) -> Option<Remover> {
-    let is_gone = procfs::command(pid).is_none();
-    command.filter(|_| is_gone).map(|command| Remover { pid, command: Some(command) })
+    let table = place.enter(|| fs::read_to_string("/proc/thread-self/net/netlink")).ok()?.ok()?;
+    let pid = holder(portid, inode_of(portid, &table)?)?;
+    let command = procfs::command(pid).or(command.filter(|_| pid == portid));
+    Some(Remover { pid, command })
 }
 
 /// The likely process first; then all, the newest first: tools are short-lived.
@@ -67,6 +78,8 @@ fn inode_of(portid: u32, table: &str) -> Option<u64> {
 const NETLINK_NETFILTER: &str = "12";
 /// No pid is higher (include/linux/threads.h, 64 bit).
 const PID_MAX_LIMIT: u32 = 4 * 1024 * 1024;
+/// A tool ends within milliseconds of its request, and its message is read within milliseconds too, but for a busy host.
+const ABOUT: Duration = Duration::from_secs(2);
 
 #[cfg(test)]
 mod tests {
@@ -85,5 +98,36 @@ sk               Eth Pid        Groups   Rmem     Wmem     Dump  Locks    Drops 
         assert_eq!(inode_of(4_006_926_495, TABLE), Some(33));
         assert_eq!(inode_of(1, TABLE), None);
         assert_eq!(inode_of(1, "garbage\n1 12\n"), None);
+    }
+
+    const NETNS: NetNs = NetNs(7);
+    /// No living process has it, in any pid namespace.
+    const NUMBER: u32 = PID_MAX_LIMIT - 1;
+    const ENDED_AT: Time = Time(10_000_000_000);
+
+    /// A tool that had this number ended in the namespace.
+    fn asked(netns: NetNs, number: u32, time: Time) -> Option<Remover> {
+        let dead = || Ended { pid: 4242, command: "conntrack".into(), time: ENDED_AT };
+        let ended = move |of: NetNs, bore: u32| ((of, bore) == (NETNS, number)).then(dead);
+        among_the_dead(netns, number, time, &ended)
+    }
+
+    #[test]
+    fn the_dead_are_named_by_their_number_and_namespace() {
+        let remover = asked(NETNS, NUMBER, ENDED_AT).unwrap();
+        assert_eq!(remover.to_string(), "conntrack[4242]");
+        assert_eq!(asked(NetNs(8), NUMBER, ENDED_AT), None);
+    }
+
+    #[test]
+    fn only_those_count_who_ended_about_that_time() {
+        let (near, far) = (Duration::from_secs(1), Duration::from_secs(3));
+        assert!(asked(NETNS, NUMBER, ENDED_AT.plus(near)).is_some());
+        assert_eq!(asked(NETNS, NUMBER, ENDED_AT.plus(far)), None);
+    }
+
+    #[test]
+    fn the_dead_are_not_blamed_while_another_bears_their_number() {
+        assert_eq!(asked(NETNS, std::process::id(), ENDED_AT), None);
     }
 }

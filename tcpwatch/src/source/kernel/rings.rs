@@ -1,13 +1,10 @@
 //! What have the hooks told since the last look, and what was lost?
 
-use std::io;
-use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd as _, BorrowedFd};
 
 use aya::Ebpf;
 use aya::maps::{Array, MapData, MapError, PerCpuArray, RingBuf};
 use tcpwatch_common::wire::LOSS_SLOTS;
-use tokio::io::Interest;
-use tokio::io::unix::AsyncFd;
 
 use super::error::OpenError;
 use crate::decode::{Decoder, fact_of, fact_of_kind};
@@ -91,8 +88,9 @@ impl Rings {
             .collect()
     }
 
-    pub(super) fn wakeups(&self) -> io::Result<Wakeups> {
-        Ok(Wakeups { events: watch(self.events.as_fd())?, chatter: watch(self.chatter.as_fd())? })
+    /// See [`super::KernelSource::filling`].
+    pub(super) fn filling(&self) -> [BorrowedFd<'_>; 2] {
+        [self.events.as_fd(), self.chatter.as_fd()]
     }
 }
 
@@ -121,31 +119,8 @@ fn difference(before: &Losses, after: &Losses) -> Vec<(Fact, LossStage, u64)> {
     named.collect()
 }
 
-/// Tells when a ring fills faster than it is drained. The hooks wake only then.
-pub struct Wakeups {
-    events: AsyncFd<OwnedFd>,
-    chatter: AsyncFd<OwnedFd>,
-}
-
-impl Wakeups {
-    /// Returns when a ring is worth draining before its time.
-    pub async fn next(&mut self) -> io::Result<()> {
-        tokio::select! {
-            ready = self.events.readable() => ready?.clear_ready(),
-            ready = self.chatter.readable() => ready?.clear_ready(),
-        }
-        Ok(())
-    }
-}
-
-fn watch(ring: BorrowedFd<'_>) -> io::Result<AsyncFd<OwnedFd>> {
-    let own = ring.try_clone_to_owned()?;
-    // SAFETY: the descriptor is owned by what is registered, and closed with it.
-    Ok(unsafe { AsyncFd::register_with_interest(own, Interest::READABLE) }?)
-}
-
 #[expect(clippy::needless_pass_by_value, reason = "for map_err")]
-fn unsuitable(error: MapError) -> OpenError {
+pub(super) fn unsuitable(error: MapError) -> OpenError {
     OpenError::Unsuitable(error.to_string())
 }
 

@@ -1,8 +1,12 @@
 //! Everything this kernel has to tell, as one source: hooks, inventory, conntrack messages, counters, owners.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io;
 use std::net::IpAddr;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::Duration;
+
+use rustix::event::epoll::{self, CreateFlags, EventData, EventFlags};
 
 use super::conntrack::ConntrackWatch;
 use super::inventory::{self, Inventory};
@@ -18,6 +22,8 @@ pub struct Watch {
     inventory: Inventory,
     /// Only where no hook can see conntrack entries die.
     conntrack: Option<ConntrackWatch>,
+    /// All descriptors that wake us.
+    urgent: OwnedFd,
     /// What was declared last.
     declared: Vec<HookCoverage>,
     /// When a namespace was last looked at again because of a reset.
@@ -37,16 +43,34 @@ impl Watch {
         for capability in capabilities::missing() {
             log::warn!("{} is missing. {}", capability.name(), capability.purpose());
         }
-        let conntrack = hooks.needs_conntrack_messages().then(ConntrackWatch::new).transpose()?;
-        Ok(Self {
+        let urgent = epoll::create(CreateFlags::CLOEXEC)?;
+        hooks.filling().into_iter().try_for_each(|ring| wakes(&urgent, ring))?;
+        let mut watch = Self {
             hooks,
             inventory: Inventory::new(),
-            conntrack,
+            conntrack: None,
+            urgent,
             declared: Vec::new(),
             refreshed: BTreeMap::new(),
             ownerless: BTreeSet::new(),
             owners_sought: Time::default(),
-        })
+        };
+        watch.listen_if_needed()?;
+        Ok(watch)
+    }
+
+    /// Where no hook can see conntrack entries die, messages tell. That shows once the module is there.
+    fn listen_if_needed(&mut self) -> io::Result<()> {
+        if self.conntrack.is_some() || !self.hooks.needs_conntrack_messages() {
+            return Ok(());
+        }
+        let messages = ConntrackWatch::new()?;
+        wakes(&self.urgent, messages.as_fd())?;
+        if let Some(why) = self.hooks.remember_ended() {
+            log::info!("{why}");
+        }
+        self.conntrack = Some(messages);
+        Ok(())
     }
 
     /// Says what can be seen, when that has changed.
@@ -146,20 +170,32 @@ impl Live for Watch {
         let from = out.len();
         self.hooks.drain(clock::now(), |event| out.push(event));
         if let Some(messages) = &mut self.conntrack {
-            messages.drain(&mut |_, _| None, out);
+            messages.drain(&|netns, number| self.hooks.ended().find(netns, number), out);
         }
         self.look_into(from, out);
         self.inventory.poll_changes(out);
+        self.follow_namespaces(out);
     }
 
     fn slow(&mut self, out: &mut Vec<Event>) {
         self.hooks.attach_missing();
-        self.follow_namespaces(out);
+        if let Err(error) = self.listen_if_needed() {
+            log::warn!("conntrack messages cannot be heard: {error}");
+        }
+        self.declare(clock::now(), out);
     }
 
     fn finish(&mut self, out: &mut Vec<Event>) {
         self.inventory.all_counters(out);
         self.hooks.drain(clock::now(), |event| out.push(event));
+        if let Some(messages) = &mut self.conntrack {
+            messages.finish(&|netns, number| self.hooks.ended().find(netns, number), out);
+        }
+    }
+
+    /// A ring that fills, and messages of conntrack: who asked for a removal is gone within milliseconds.
+    fn urgent(&self) -> Option<OwnedFd> {
+        self.urgent.try_clone().ok()
     }
 
     fn now(&self) -> Time {
@@ -168,12 +204,18 @@ impl Live for Watch {
 }
 
 impl Watch {
+    /// Listens where there is something to be heard, and says what is not.
     fn follow_namespaces(&mut self, out: &mut Vec<Event>) {
-        if let Some(messages) = &mut self.conntrack {
-            messages.follow(&self.inventory);
+        let Some(messages) = &mut self.conntrack else { return };
+        if messages.follow(&self.inventory) {
+            self.declare(clock::now(), out);
         }
-        self.declare(clock::now(), out);
     }
+}
+
+/// From now on `all` wakes whoever polls it when `one` does.
+fn wakes(all: &OwnedFd, one: BorrowedFd<'_>) -> io::Result<()> {
+    Ok(epoll::add(all, one, EventData::new_u64(0), EventFlags::IN)?)
 }
 
 /// What conntrack messages do not tell, as a sentence; empty when they tell all.
