@@ -55,12 +55,12 @@ impl Explains for NoListener {
     }
 
     fn remedy(&self) -> Remedy {
-        if self.elsewhere.is_empty() { self.open_it() } else { self.bind_it_wider() }
+        if self.elsewhere.is_empty() { Self::open_it() } else { self.bind_it_wider() }
     }
 }
 
 impl NoListener {
-    fn open_it(&self) -> Remedy {
+    fn open_it() -> Remedy {
         Remedy {
             now: "check the port number, and whether the server is meant to run here".into(),
             fix: "start the server before traffic comes: a readiness probe on the real port".into(),
