@@ -80,6 +80,7 @@ impl<W: Write> Sink for Explain<W> {
         let mut block = Block::new(self.width);
         self.write_head(verdict, &mut block)?;
         block.add("flow", Weight::Must, flow(verdict));
+        block.brief(flow_briefly(verdict));
         match (&verdict.finding, self.explained_already(verdict)) {
             (Finding::Explained(best), Some(id)) => add_reference(&mut block, best, id),
             (Finding::Explained(best), None) => add_explanation(&mut block, verdict, best),
@@ -159,6 +160,12 @@ fn flow(verdict: &Verdict) -> String {
         None => String::new(),
     };
     format!("{local} (local{}) {arrow} {remote} (remote){service}", Clean(owner))
+}
+
+/// The same in few words, for want of room.
+fn flow_briefly(verdict: &Verdict) -> String {
+    let arrow = super::line::arrow(verdict.direction);
+    format!("{} {arrow} {} …", verdict.flow.local, verdict.flow.remote)
 }
 
 /// The other end of a reset that was explained just before.
