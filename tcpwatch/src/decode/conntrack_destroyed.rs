@@ -54,8 +54,8 @@ fn hz(time: Time, jiffies: u64) -> u64 {
 /// kernel/Kconfig.hz.
 const RATES: [u64; 4] = [100, 250, 300, 1000];
 
-/// Removal by hand happens in the context of who asks for it. Kernel threads remove in somebody's name, and
-/// the idle task is only interrupted.
+/// The hook tells a task only if it set out to remove this entry; without one it was dropped in softirq, or nobody
+/// can tell. Kernel threads remove in somebody's name.
 fn remover(death: Death, task: &wire::Task) -> Option<Remover> {
     let by_hand = matches!(death, Death::Removed { .. });
     (by_hand && task.pid != 0 && !is_kernel_thread(task))
@@ -103,6 +103,15 @@ mod tests {
         let gone = decode(&record).unwrap();
         let before_removal = Some(Duration::from_secs(30));
         assert_eq!((gone.death, gone.remover), (Some(Death::Expired { before_removal }), None));
+    }
+
+    #[test]
+    fn a_record_without_a_task_names_nobody() {
+        let mut record = sample::conntrack_destroyed();
+        record.task = wire::Task { pid: 0, flags: 0, exit_code: 0, uid: 0, comm: [0; 16] };
+        let gone = decode(&record).unwrap();
+        assert!(matches!(gone.death, Some(Death::Removed { .. })));
+        assert_eq!(gone.remover, None);
     }
 
     #[test]
