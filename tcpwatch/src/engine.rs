@@ -130,12 +130,16 @@ impl Engine {
     }
 
     fn namespaces(&self) -> Vec<NamespaceTotals> {
-        let accounts = self.memory.accounts.iter();
-        let told = accounts
-            .filter(|(_, account)| account.sent() > 0 || account.out_rsts().is_some_and(|n| n > 0));
-        told.map(|(netns, account)| NamespaceTotals {
+        let accounts = &self.memory.accounts;
+        let name = |netns| self.memory.namespaces.get(netns).and_then(|told| told.name.as_deref());
+        let living = accounts.living().map(|(netns, account)| (netns, name(netns), account));
+        let all = living.chain(accounts.closed());
+        let told = all.filter(|(_, _, account)| {
+            account.sent() > 0 || account.out_rsts().is_some_and(|n| n > 0)
+        });
+        told.map(|(netns, name, account)| NamespaceTotals {
             netns,
-            name: self.memory.namespaces.get(netns).and_then(|described| described.name.clone()),
+            name: name.map(str::to_owned),
             sent: account.sent(),
             out_rsts: account.out_rsts(),
             difference: account.difference(),

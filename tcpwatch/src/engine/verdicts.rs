@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::event::{
-    ConnectionAborted, Endpoint, NetNs, Owner, RstReceived, RstSent, TcpState, Time,
+    ConnectionAborted, Endpoint, NetNs, Owner, RstReceived, RstSent, Socket, TcpFlags, TcpState,
+    Time,
 };
 use crate::explain::case::{Case, Symptom as Opened};
 use crate::explain::mechanism::Mechanism;
@@ -25,7 +26,7 @@ pub(super) struct Concluded {
 impl Concluded {
     pub(super) fn reply(&mut self, rst: &RstSent, memory: &Memory) -> Arc<Verdict> {
         let case = Case::new(Opened::Reply(rst), memory);
-        let (symptom, errno) = felt_by_peer(case.mechanism());
+        let (symptom, errno) = felt_by_peer(case.mechanism(), rst.segment.flags);
         let (finding, also) = conclude(&case);
         let service =
             case.lost_translation().yes().map(|lost| lost.entry.entry.original.destination);
@@ -79,7 +80,7 @@ impl Concluded {
             return None;
         }
         let sender = memory.flows.sender_of(rst).and_then(|at| self.sender(at, rst.flow.local));
-        let (symptom, errno) = felt_here(rst.socket.state);
+        let (symptom, errno) = felt_here(&rst.socket);
         let verdict = Verdict {
             id: 0,
             time: rst.time,
@@ -143,9 +144,11 @@ fn unknown_sender() -> Finding {
 }
 
 /// What the application at the other end gets of a reply.
-fn felt_by_peer(mechanism: Mechanism) -> (Symptom, Option<Errno>) {
+fn felt_by_peer(mechanism: Mechanism, answered: TcpFlags) -> (Symptom, Option<Errno>) {
+    if answered.syn() && !answered.ack() {
+        return (Symptom::Refused, Some(Errno::ECONNREFUSED));
+    }
     match mechanism {
-        Mechanism::SynToNoSocket => (Symptom::Refused, Some(Errno::ECONNREFUSED)),
         // The peer waits for a handshake that we never began, or has forgotten: it tries again, unharmed.
         Mechanism::SynAckToNoSocket | Mechanism::BadAckToSyn => (Symptom::Reset, None),
         _ => (Symptom::Reset, Some(Errno::ECONNRESET)),
@@ -153,8 +156,12 @@ fn felt_by_peer(mechanism: Mechanism) -> (Symptom, Option<Errno>) {
 }
 
 /// What the application here gets (net/ipv4/tcp_input.c, `tcp_reset`).
-fn felt_here(state: TcpState) -> (Symptom, Option<Errno>) {
-    match state {
+fn felt_here(socket: &Socket) -> (Symptom, Option<Errno>) {
+    if socket.dead || !socket.owned {
+        // Closed already: nobody is left to be told.
+        return (Symptom::Reset, None);
+    }
+    match socket.state {
         TcpState::SynSent => (Symptom::Refused, Some(Errno::ECONNREFUSED)),
         TcpState::CloseWait => (Symptom::Reset, Some(Errno::EPIPE)),
         TcpState::Close => (Symptom::Reset, None),

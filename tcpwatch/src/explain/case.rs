@@ -1,5 +1,6 @@
 //! Everything known about one reset, as the causes may ask for it. A view: nothing here changes anything.
 
+use std::net::IpAddr;
 use std::time::Duration;
 
 use super::mechanism::Mechanism;
@@ -95,6 +96,9 @@ impl<'a> Case<'a> {
     /// The listener that a connection to the local endpoint reached at that time.
     pub fn listener(&self) -> Seen<&'a KnownListener> {
         let (here, time) = (self.flow().local, self.time());
+        if let Some(met) = self.listener_met() {
+            return Seen::Yes(met);
+        }
         let living =
             self.on_port().iter().filter(|known| known.lives_at(time) && known.accepts(here));
         // A listener bound to the address itself takes precedence over one bound to any.
@@ -109,14 +113,33 @@ impl<'a> Case<'a> {
         self.on_port().iter().filter(move |known| known.lives_at(time) && !known.accepts(here))
     }
 
-    /// The listener that took connections to the local endpoint last, if it closed before the reset.
+    /// The very listener the segment met: where several share a port, only the socket tells which.
+    fn listener_met(&self) -> Option<&'a KnownListener> {
+        let inode = self.reply()?.socket?.inode?;
+        self.on_port().iter().rfind(|known| known.listener.inode == Some(inode))
+    }
+
+    /// The listener that took connections to the local endpoint last, if it closed shortly before the reset.
     pub fn closed_listener(&self) -> Seen<&'a KnownListener> {
         let (here, time) = (self.flow().local, self.time());
+        let lately = |at: Time| at <= time && time.since(at) <= CLOSED_LATELY;
         let closed = self.on_port().iter().filter(|known| known.accepts(here));
-        let before =
-            closed.filter(|known| known.closed.as_ref().is_some_and(|closed| closed.at <= time));
-        let latest = before.max_by_key(|known| known.closed.as_ref().map(|closed| closed.at));
+        let closed =
+            closed.filter(|known| known.closed.as_ref().is_some_and(|closed| lately(closed.at)));
+        let latest = closed.max_by_key(|known| known.closed.as_ref().map(|closed| closed.at));
         Seen::or_absent(latest, self.knows_listeners())
+    }
+
+    /// When the listener before `new` closed, if none took connections to the local endpoint between the two.
+    pub fn predecessor(&self, new: &KnownListener) -> Option<Time> {
+        let here = self.flow().local;
+        let others = self.on_port().iter().filter(|known| known.accepts(here) && *known != new);
+        let mut last = None;
+        for known in others.filter(|known| known.found || known.since < new.since) {
+            let closed = known.closed.as_ref().map(|closed| closed.at)?;
+            last = last.max(Some(closed));
+        }
+        last.filter(|closed| *closed <= new.since && self.time().since(new.since) <= IDLE)
     }
 
     /// This host itself aborted the connection before.
@@ -193,8 +216,24 @@ impl<'a> Case<'a> {
     }
 
     /// Had this namespace ever a listener that took connections to the local endpoint?
-    pub fn was_served_by(&self, netns: NetNs) -> bool {
-        self.memory.listeners.ever_took(netns, self.flow().local)
+    pub fn was_served_by(&self, holder: &Holder) -> bool {
+        // An inode number that is in use again belongs to another namespace now.
+        let gone =
+            holder.netns == self.netns() || self.memory.namespaces.get(holder.netns).is_none();
+        let listeners = &self.memory.listeners;
+        let here = self.flow().local;
+        if gone {
+            listeners.bygone_took(holder.netns, here)
+        } else {
+            listeners.ever_took(holder.netns, here)
+        }
+    }
+
+    /// Could this address belong to several machines or pods at once, so that it names nobody?
+    pub fn is_ambiguous(&self, addr: IpAddr) -> bool {
+        let living =
+            self.memory.namespaces.holders(addr).iter().filter(|holder| holder.until.is_none());
+        addr.is_loopback() || living.count() > 1
     }
 
     /// Who holds a socket inode.
@@ -239,6 +278,9 @@ const SAME_PACKET: Duration = Duration::from_millis(10);
 
 /// How long after a dropped ACK the client's data may meet the listener: `tcp_synack_retries` 5 gives 63 s.
 const HANDSHAKE: Duration = Duration::from_mins(3);
+
+/// A listener that closed longer ago than this is no news.
+pub const CLOSED_LATELY: Duration = Duration::from_mins(10);
 
 /// How long an idle connection may wait before its segment misses the entry.
 const IDLE: Duration = Duration::from_hours(24);

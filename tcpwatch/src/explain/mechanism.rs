@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::Serialize;
 
-use crate::event::{ConnectionAborted, RstReceived, RstSent, SocketKind, TcpState};
+use crate::event::{ConnectionAborted, RstSent, SocketKind, TcpState};
 
 /// Sites in the kernel where resets are born, or the one where they land (net/ipv4/tcp_*.c, 5.10 to 7.2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
@@ -93,10 +93,6 @@ impl Mechanism {
         }
     }
 
-    pub fn of_received(_rst: &RstReceived) -> Self {
-        Self::FromPeer
-    }
-
     pub fn name(self) -> &'static str {
         match self {
             Self::SynToNoSocket => "syn-to-no-socket",
@@ -164,7 +160,8 @@ fn no_socket(rst: &RstSent) -> Mechanism {
 /// Kernels before 6.10 give no reason; there the overflow of the same packet tells.
 fn met_listener(rst: &RstSent, overflowed: bool) -> Mechanism {
     let refused = overflowed || rst.reason.as_deref() == Some("INVALID_SYN");
-    match (rst.segment.flags.syn(), refused) {
+    let flags = rst.segment.flags;
+    match (flags.syn() && (!flags.ack() || refused), refused) {
         (true, _) => Mechanism::SynDuringHandshake,
         (false, true) => Mechanism::HandshakeRefused,
         (false, false) => Mechanism::AckToListener,

@@ -7,11 +7,13 @@
 //! * the server spoke: its segment reaches the client with the back end's own address, for which the client has
 //!   no socket.
 
+use std::time::Duration;
+
 use serde::Serialize;
 
 use super::case::Case;
 use super::verdict::{Certainty, Evidence};
-use crate::event::{ConntrackDestroyed, ConntrackState, Endpoint, Flow, TcpState, Time};
+use crate::event::{ConntrackDestroyed, ConntrackState, Endpoint, Flow, TcpState, Time, Tuple};
 
 /// A translation that was lost, and where it led the next segment.
 #[derive(Clone, Copy)]
@@ -44,13 +46,11 @@ impl<'a> LostTranslation<'a> {
         let stranger =
             Some(rst.flow.remote).filter(|_| !met_other_socket(rst.socket.map(|s| s.state)));
         let forward = stranger.and_then(|client| {
-            let entry =
-                died_before(case, client).find(|death| went_to_stranger(death, rst.flow))?;
-            Some(Self {
-                entry,
-                pickup: pickup(case, entry, rst.flow.local),
-                course: Course::ToStranger,
-            })
+            let latest = died_before(case, client).next();
+            let entry = latest.filter(|death| went_to_stranger(death, rst.flow))?;
+            let pickup = pickup(case, entry, rst.flow.local);
+            let lost = Self { entry, pickup, course: Course::ToStranger };
+            lost.is_of(case).then_some(lost)
         });
         forward.or_else(|| {
             let unknown = rst.socket.is_none();
@@ -59,7 +59,20 @@ impl<'a> LostTranslation<'a> {
             Some(Self { entry, pickup: None, course: Course::Untranslated })
         })
     }
+
+    /// The lost entry and the segment share the client's address and port. That names one connection when the take-up
+    /// or the client's own socket bear it out; without them the address must be one client's alone, and the loss
+    /// recent, since ports are used again.
+    fn is_of(&self, case: &Case<'_>) -> bool {
+        let Tuple { source: client, destination: service } = self.entry.entry.original;
+        let proven = self.pickup.is_some() || case.was_received(client, service);
+        let recent = case.time().since(self.entry.time) <= PORT_REUSE;
+        proven || (recent && !case.is_ambiguous(client.addr))
+    }
 }
+
+/// How long a client's port is taken for the same connection's, with nothing else to tell.
+const PORT_REUSE: Duration = Duration::from_hours(1);
 
 /// The same as evidence: what the operator needs of it, without borrowing.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -161,7 +174,8 @@ impl LostTranslation<'_> {
             pickup_seen: self.pickup.is_some(),
             client_saw_service: case
                 .was_received(entry.original.source, entry.original.destination),
-            removed_at: self.entry.time,
+            // Netlink tells late: what led to the reset was before it.
+            removed_at: self.entry.time.min(case.time()),
         }
     }
 }
@@ -177,8 +191,11 @@ fn died_before<'a>(
     client: Endpoint,
 ) -> impl Iterator<Item = &'a ConntrackDestroyed> + use<'a> {
     let until = case.time().plus(case.conntrack_lag());
+    let here = case.netns();
     case.conntrack_deaths(client)
         .filter(move |death| death.seen_reply && death.entry.is_dnat() && death.time <= until)
+        // A loopback address is another machine in each namespace.
+        .filter(move |death| !client.addr.is_loopback() || death.netns == here)
 }
 
 /// Condition 3, the client spoke.
@@ -198,7 +215,7 @@ fn pickup<'a>(
     lost: &'a ConntrackDestroyed,
     stranger: Endpoint,
 ) -> Option<&'a ConntrackDestroyed> {
-    let not_before: Time = lost.time.minus(case.conntrack_lag());
+    let not_before: Time = case.time().minus(case.conntrack_lag());
     case.conntrack_deaths(lost.entry.original.source)
         .filter(|death| death.entry.original == lost.entry.original && death.time >= not_before)
         .find(|death| death.entry.reply.source == stranger && !death.seen_reply)

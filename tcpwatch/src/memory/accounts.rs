@@ -1,6 +1,6 @@
 //! How many resets left each namespace, by our count and by the kernel's.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
 use crate::event::{CountersRead, NetNs};
 
@@ -8,8 +8,15 @@ use crate::event::{CountersRead, NetNs};
 #[derive(Default)]
 pub struct Accounts {
     living: BTreeMap<NetNs, Account>,
-    /// Namespaces that are gone; their inode numbers may be in use again.
-    closed: Vec<(NetNs, Account)>,
+    /// Namespaces that are gone, whose inode numbers may be in use again: the latest, with their names.
+    closed: VecDeque<Closed>,
+}
+
+/// The account of a namespace that is gone.
+struct Closed {
+    netns: NetNs,
+    name: Option<String>,
+    account: Account,
 }
 
 /// What we saw leave a namespace. Readings of the kernel's counter stand between the resets in order of time, so
@@ -65,14 +72,24 @@ impl Accounts {
         }
     }
 
-    pub fn vanished(&mut self, netns: NetNs) {
-        if let Some(account) = self.living.remove(&netns).filter(|account| account.sent > 0) {
-            self.closed.push((netns, account));
+    pub fn vanished(&mut self, netns: NetNs, name: Option<String>) {
+        let Some(account) = self.living.remove(&netns).filter(|account| account.sent > 0) else {
+            return;
+        };
+        if self.closed.len() == KEPT {
+            self.closed.pop_front();
         }
+        self.closed.push_back(Closed { netns, name, account });
     }
 
-    pub fn iter(&self) -> impl Iterator<Item = (NetNs, &Account)> {
-        let living = self.living.iter().map(|(netns, account)| (*netns, account));
-        living.chain(self.closed.iter().map(|(netns, account)| (*netns, account)))
+    pub fn living(&self) -> impl Iterator<Item = (NetNs, &Account)> {
+        self.living.iter().map(|(netns, account)| (*netns, account))
+    }
+
+    pub fn closed(&self) -> impl Iterator<Item = (NetNs, Option<&str>, &Account)> {
+        self.closed.iter().map(|closed| (closed.netns, closed.name.as_deref(), &closed.account))
     }
 }
+
+/// Accounts kept of namespaces that are gone.
+const KEPT: usize = 1_024;

@@ -62,18 +62,21 @@ impl Flows {
         self.aborted.of((netns, flow)).rev().find(|rst| rst.time < time)
     }
 
-    /// When the RST that arrived here left this host, if it did: same receiver, same sequence number, almost the
-    /// same time. The sender may be known under another address (a back end behind a service address), so the
-    /// sender's address is only asked for when the sequence number says nothing.
+    /// When the RST that arrived here left this host, if it did: same receiver, same sequence number, almost the same
+    /// time. The sender may be known under another address and port (a back end behind a service), so with a sequence
+    /// number that says nothing (0: the answer to a SYN) it must be the only one, or match to the letter.
     pub fn sender_of(&self, received: &RstReceived) -> Option<Time> {
-        let here = received.flow.reversed();
-        self.sent
+        let candidates: Vec<_> = self
+            .sent
             .of(received.flow.local)
             .rev()
             .filter(|sent| sent.seq == received.seq)
-            .filter(|sent| sent.seq != 0 || sent.flow.local.port == here.local.port)
-            .find(|sent| sent.time.distance(received.time) <= TRANSIT)
-            .map(|sent| sent.time)
+            .filter(|sent| sent.time.distance(received.time) <= TRANSIT)
+            .filter(|sent| !received.flow.local.addr.is_loopback() || sent.netns == received.netns)
+            .collect();
+        let exact = candidates.iter().find(|sent| sent.flow == received.flow.reversed());
+        let only = candidates.first().filter(|_| received.seq != 0 || candidates.len() == 1);
+        exact.or(only).map(|sent| sent.time)
     }
 
     /// Was a RST sent on this very flow right after `time`?

@@ -12,6 +12,7 @@ pub struct Listeners {
     by_port: HashMap<(NetNs, u16), Vec<KnownListener>>,
     /// Of namespaces that are gone, whose inode numbers may be in use again: the oldest first.
     bygone: VecDeque<(NetNs, Listener)>,
+    looked_through: Time,
 }
 
 /// One listener's life as far as it was seen.
@@ -70,7 +71,11 @@ impl Listeners {
         }
     }
 
+    /// A socket that listens anew is told twice when we missed its end.
     pub fn opened(&mut self, change: &ListenerChange) {
+        if let Some(known) = self.living(change).filter(|known| known.listener.inode.is_some()) {
+            known.closed = Some(Closed { at: change.time, by: None, exit: None });
+        }
         self.remember(change, false);
     }
 
@@ -93,10 +98,14 @@ impl Listeners {
         self.bygone.drain(..excess);
     }
 
-    /// Did this namespace, living or gone, ever have a listener that took connections to this endpoint?
+    /// Did this namespace ever have a listener that took connections to this endpoint?
     pub fn ever_took(&self, netns: NetNs, dialled: Endpoint) -> bool {
-        let living = self.on_port(netns, dialled.port).iter().any(|known| known.accepts(dialled));
-        living || self.bygone.iter().any(|(of, listener)| *of == netns && takes(listener, dialled))
+        self.on_port(netns, dialled.port).iter().any(|known| known.accepts(dialled))
+    }
+
+    /// Did a namespace of this number, gone by now?
+    pub fn bygone_took(&self, netns: NetNs, dialled: Endpoint) -> bool {
+        self.bygone.iter().any(|(of, listener)| *of == netns && takes(listener, dialled))
     }
 
     /// Everything known of a port, in the order it was met.
@@ -105,6 +114,7 @@ impl Listeners {
     }
 
     fn remember(&mut self, change: &ListenerChange, found: bool) {
+        self.forget_long_closed(change.time);
         let key = (change.netns, change.listener.local.port);
         let known = self.by_port.entry(key).or_default();
         forget_old(known, change.time);
@@ -114,6 +124,18 @@ impl Listeners {
             found,
             owner: change.owner.clone(),
             closed: None,
+        });
+    }
+
+    /// Now and then all ports are looked through: those that never listen again must not be kept for ever.
+    fn forget_long_closed(&mut self, now: Time) {
+        if now.since(self.looked_through) < LOOK_BACK {
+            return;
+        }
+        self.looked_through = now;
+        self.by_port.retain(|_, known| {
+            forget_old(known, now);
+            !known.is_empty()
         });
     }
 
@@ -146,8 +168,8 @@ fn forget_old(known: &mut Vec<KnownListener>, now: Time) {
     }
 }
 
-/// How long a closed listener explains a refused connection.
-const LOOK_BACK: Duration = Duration::from_mins(10);
+/// How long a closed listener is remembered: for refused connections, and for its successor's.
+const LOOK_BACK: Duration = Duration::from_hours(1);
 
 /// Listeners kept of namespaces that are gone.
 const BYGONE: usize = 4_096;

@@ -73,7 +73,8 @@ impl Memory {
     }
 
     fn forget_namespace(&mut self, time: Time, netns: NetNs) {
-        self.accounts.vanished(netns);
+        let name = self.namespaces.get(netns).and_then(|described| described.name.clone());
+        self.accounts.vanished(netns, name);
         self.namespaces.vanish(time, netns);
         self.listeners.vanish(netns);
     }

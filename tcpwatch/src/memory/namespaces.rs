@@ -78,24 +78,30 @@ impl Namespaces {
 
     fn hold(&mut self, addr: IpAddr, holder: Holder) {
         if self.holders.len() >= ADDRESSES && !self.holders.contains_key(&addr) {
-            return;
+            self.holders.retain(|_, holders| holders.iter().any(|holder| holder.until.is_none()));
         }
         let holders = self.holders.entry(addr).or_default();
         if holders.iter().all(|known| known.netns != holder.netns || known.until.is_some()) {
             holders.push(holder);
         }
+        if holders.len() > SUCCESSION {
+            holders.remove(0);
+        }
     }
 
     /// The namespace no longer holds any address but these.
     fn release(&mut self, time: Time, netns: NetNs, kept: &[IpAddr]) {
-        for (addr, holders) in &mut self.holders {
-            if !kept.contains(addr) {
-                let held = holders.iter_mut().filter(|h| h.netns == netns && h.until.is_none());
-                held.for_each(|holder| holder.until = Some(time));
-            }
+        let Some(told) = self.described.get(&netns) else { return };
+        for addr in told.addresses.iter().filter(|addr| !kept.contains(addr)) {
+            let holders = self.holders.get_mut(addr).into_iter().flatten();
+            let held = holders.filter(|holder| holder.netns == netns && holder.until.is_none());
+            held.for_each(|holder| holder.until = Some(time));
         }
     }
 }
+
+/// Holders remembered of one address: who had it before, not its history.
+const SUCCESSION: usize = 8;
 
 /// Addresses remembered: a node has hundreds of pods, not tens of thousands.
 const ADDRESSES: usize = 65_536;

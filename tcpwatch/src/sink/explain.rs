@@ -7,7 +7,7 @@ use super::block::{Block, Weight};
 use super::clock::Span;
 use super::escape::cleaned;
 use super::fold::{Folds, Key};
-use super::line::{amends, write_counted};
+use super::line::write_counted;
 use super::losses::Losses;
 use super::out::Out;
 use super::paint::{Ink, Paint};
@@ -25,26 +25,35 @@ pub struct Explain<W> {
     width: usize,
     folds: Folds,
     losses: Losses,
-    /// Ids shown lately, ascending: the other end of one of these needs no second explanation.
-    shown: VecDeque<u64>,
+    /// Told lately, by ascending id: the other end of one of these needs no second explanation.
+    told: VecDeque<Told>,
     out: Out<W>,
+}
+
+/// A reset the reader knows of.
+#[derive(Clone, Copy)]
+struct Told {
+    id: u64,
+    time: Time,
+    /// The block to read: its own, or that of the one it was counted with.
+    block: u64,
 }
 
 impl<W: Write> Explain<W> {
     pub fn new(clock: Clock, paint: Paint, width: usize, to: W) -> Self {
         let (folds, losses) = (Folds::default(), Losses::default());
-        Self { clock, paint, width, folds, losses, shown: VecDeque::new(), out: Out::new(to) }
+        Self { clock, paint, width, folds, losses, told: VecDeque::new(), out: Out::new(to) }
     }
 
-    fn remember(&mut self, id: u64) {
-        if self.shown.len() >= REMEMBERED {
-            self.shown.pop_front();
+    fn remember(&mut self, verdict: &Verdict, block: u64) {
+        if self.told.len() >= REMEMBERED {
+            self.told.pop_front();
         }
-        self.shown.push_back(id);
+        self.told.push_back(Told { id: verdict.id, time: verdict.time, block });
     }
 
-    fn explained_already(&self, verdict: &Verdict) -> Option<u64> {
-        verdict.joined.filter(|id| self.shown.binary_search(id).is_ok())
+    fn told(&self, id: u64) -> Option<Told> {
+        self.told.binary_search_by_key(&id, |told| told.id).ok().map(|index| self.told[index])
     }
 
     fn write_head(&mut self, verdict: &Verdict, block: &mut Block) -> io::Result<()> {
@@ -61,6 +70,16 @@ impl<W: Write> Explain<W> {
         block.add("effect", Weight::Must, effect);
         writeln!(self.out.bytes)
     }
+
+    fn write_amendment_head(&mut self, amendment: &Amendment) -> io::Result<()> {
+        let of = amendment.of;
+        let number = self.paint.with(Ink::Heading, format!("RST #{of}"));
+        let later = self.told(of).map(|told| Span(amendment.time.since(told.time)));
+        let later = later.map_or_else(String::new, |span| format!(" {span} later"));
+        let Explanation { certainty, cause } = &amendment.explanation;
+        let code = self.paint.with(Ink::Cause, cause.code());
+        writeln!(self.out.bytes, "{number}  amended{later}: {code} ({certainty})")
+    }
 }
 
 impl<W: Write> Sink for Explain<W> {
@@ -74,29 +93,33 @@ impl<W: Write> Sink for Explain<W> {
     }
 
     fn verdict(&mut self, verdict: &Verdict) -> io::Result<()> {
-        if !self.folds.shows(Key::of(verdict), verdict.id, verdict.time) {
+        let like = self.folds.counts(&Key::of(verdict), verdict.id, verdict.time);
+        self.remember(verdict, like.unwrap_or(verdict.id));
+        if like.is_some() {
             return Ok(());
         }
         let mut block = Block::new(self.width);
         self.write_head(verdict, &mut block)?;
         block.add("flow", Weight::Must, flow(verdict));
-        match (&verdict.finding, self.explained_already(verdict)) {
-            (Finding::Explained(best), Some(id)) => add_reference(&mut block, best, id),
+        block.brief(flow_briefly(verdict));
+        match (&verdict.finding, verdict.joined.and_then(|id| self.told(id))) {
+            (_, Some(other)) => add_reference(&mut block, verdict, other),
             (Finding::Explained(best), None) => add_explanation(&mut block, verdict, best),
-            (Finding::Unexplained { missing }, _) => add_missing(&mut block, verdict, missing),
+            (Finding::Unexplained { missing }, None) => add_missing(&mut block, verdict, missing),
         }
         block.fit(LINES - 1);
         block.write(&mut self.out.bytes, self.paint)?;
-        self.remember(verdict.id);
         self.out.relieve()
     }
 
     fn amendment(&mut self, amendment: &Amendment) -> io::Result<()> {
-        if !self.folds.shows(Key::of_amendment(amendment), amendment.of, amendment.time) {
+        let keys = Key::of_amendment(amendment);
+        if self.folds.counts(&keys, amendment.of, amendment.time).is_some() {
             return Ok(());
         }
-        writeln!(self.out.bytes, "  {}", amends(amendment, self.paint))?;
+        self.write_amendment_head(amendment)?;
         let mut block = Block::new(self.width);
+        block.add("cause", Weight::Must, amended_cause(amendment));
         add_remedy(&mut block, amendment.explanation.cause.remedy());
         block.fit(LINES - 1);
         block.write(&mut self.out.bytes, self.paint)?;
@@ -161,15 +184,41 @@ fn flow(verdict: &Verdict) -> String {
     format!("{local} (local{}) {arrow} {remote} (remote){service}", Clean(owner))
 }
 
-/// The other end of a reset that was explained just before.
-fn add_reference(block: &mut Block, best: &Explanation, id: u64) {
-    let code = best.cause.code();
-    block.add(
-        "cause",
-        Weight::Must,
-        format!("{code} ({}): see #{id}, the other end of this reset", best.certainty),
-    );
-    block.accent(Ink::Cause, code.len());
+/// The same in few words, for want of room.
+fn flow_briefly(verdict: &Verdict) -> String {
+    let arrow = super::line::arrow(verdict.direction);
+    format!("{} {arrow} {} …", verdict.flow.local, verdict.flow.remote)
+}
+
+fn amended_cause(amendment: &Amendment) -> String {
+    let sentence = Clean(&amendment.explanation.cause);
+    match &amendment.owner {
+        Some(owner) => format!("{sentence} [{}]", Clean(owner)),
+        None => sentence.to_string(),
+    }
+}
+
+/// The other end of a reset that was told just before.
+fn add_reference(block: &mut Block, verdict: &Verdict, other: Told) {
+    let see = if other.block == other.id {
+        format!("see #{}, the other end of this reset", other.id)
+    } else {
+        format!(
+            "see #{}; the other end of this reset is #{}, counted with it",
+            other.block, other.id
+        )
+    };
+    match &verdict.finding {
+        Finding::Explained(best) => {
+            let code = best.cause.code();
+            block.add("cause", Weight::Must, format!("{code} ({}): {see}", best.certainty));
+            block.accent(Ink::Cause, code.len());
+        }
+        Finding::Unexplained { .. } => {
+            block.add("cause", Weight::Must, format!("{UNEXPLAINED}: {see}"));
+            block.accent(Ink::Unexplained, UNEXPLAINED.len());
+        }
+    }
 }
 
 fn add_explanation(block: &mut Block, verdict: &Verdict, best: &Explanation) {
@@ -215,9 +264,10 @@ fn add_remedy(block: &mut Block, remedy: Remedy) {
 }
 
 fn add_missing(block: &mut Block, verdict: &Verdict, missing: &[String]) {
-    let code = "unexplained";
-    block.add("cause", Weight::Must, format!("{code}: {}", verdict.mechanism.sentence()));
-    block.accent(Ink::Unexplained, code.len());
+    let other = verdict.joined.map(|id| format!(", the other end of #{id}")).unwrap_or_default();
+    let sentence = format!("{UNEXPLAINED}: {}{other}", verdict.mechanism.sentence());
+    block.add("cause", Weight::Must, sentence);
+    block.accent(Ink::Unexplained, UNEXPLAINED.len());
     for (index, item) in missing.iter().enumerate() {
         let label = if index == 0 { "not seen" } else { "" };
         let lead = format!("{} ", index + 1);
@@ -233,6 +283,8 @@ fn kernel_words(verdict: &Verdict) -> String {
     reason.into_iter().chain(state).collect::<Vec<_>>().join(", ")
 }
 
+const UNEXPLAINED: &str = "unexplained";
+
 /// A block is never longer.
 const LINES: usize = 12;
 
@@ -240,7 +292,11 @@ const REMEMBERED: usize = 4096;
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
+    use crate::explain::mechanism::Mechanism;
+    use crate::explain::story::{Story, expired};
     use crate::sink::samples;
 
     fn written(width: usize, tell: impl FnOnce(&mut Explain<&mut Vec<u8>>)) -> String {
@@ -268,7 +324,7 @@ RST #17  2026-11-21 12:04:31.882+00:00  sent from netns shop
             only
   evidence  1 tcp       SYN to 10.0.0.1:80 found no socket
             2 listener  port 80 is open on 127.0.0.1:80 only
-  now       dial 127.0.0.1:80, where it does listen
+  now       the server takes connections from its own host only; see whether that is meant
   fix       bind what is dialled: 0.0.0.0 and [::] (no IPV6_V6ONLY), not loopback or one family
   trade-off a server bound to every address is reachable from every network of its namespace
   do not    only add retries; use initialDelaySeconds in place of readiness
@@ -319,7 +375,9 @@ RST #18  2026-11-21 12:04:31.882+00:00  received in net:[4026532202] -> the loca
     fn an_amendment_comes_with_what_to_do() {
         assert_eq!(
             written(100, |explain| explain.amendment(&samples::amendment()).unwrap()),
-            "  amends #17: not-yet-listening: 0.0.0.0:80 opened 3.000 s after the connection was refused [nginx[77]]
+            "\
+RST #17  amended: not-yet-listening (observed)
+  cause     0.0.0.0:80 opened 3.000 s after the connection was refused [nginx[77]]
   now       nothing: the port is open now
   fix       send traffic only when the port is open: a readiness (or startup) probe on the real port
   trade-off a stricter readiness probe makes each rollout step longer
@@ -337,10 +395,128 @@ RST #18  2026-11-21 12:04:31.882+00:00  received in net:[4026532202] -> the loca
 
     #[test]
     fn a_block_has_at_most_twelve_lines_at_any_width() {
-        for width in [60, 72, 80, 100, 250] {
-            let text = written(width, |explain| explain.verdict(&samples::explained()).unwrap());
-            assert!(text.lines().count() <= 12, "{text}");
-            assert!(text.lines().skip(1).all(|line| line.chars().count() <= width), "{text}");
+        for verdict in [samples::explained(), samples::unexplained(), expired_entry()] {
+            for width in 60..=250 {
+                let text = written(width, |explain| explain.verdict(&verdict).unwrap());
+                assert!(text.lines().count() <= 12, "{text}");
+                assert!(text.lines().skip(1).all(|line| line.chars().count() <= width), "{text}");
+            }
         }
+    }
+
+    /// Much evidence, long addresses.
+    fn expired_entry() -> Verdict {
+        let (client, service) = ("10.244.10.119:40000", "10.96.0.1:80");
+        let story = Story::new().finds("0.0.0.0:80");
+        let story = story.loses_entry(client, service, "10.244.0.2:80", expired()).after(60_000);
+        let story = story.data_meets_listener("10.244.0.1:80", client, 5).after(1);
+        story.pickup_dies(client, service, "10.244.0.1:80").verdicts().remove(0)
+    }
+
+    #[test]
+    fn evidence_stays_longer_than_what_is_around_it() {
+        assert_eq!(
+            written(80, |explain| explain.verdict(&expired_entry()).unwrap()),
+            "\
+RST #1  2026-11-21 10:41:41.000+00:00  sent from netns ns1
+  effect    the remote application gets ECONNRESET (104)
+  flow      10.244.0.1:80 -> 10.244.10.119:40000 …
+  cause     conntrack-expired (observed): the conntrack entry of this idle …
+  evidence  1 tcp        10.96.0.1:80 led to 10.244.0.1:80; the connection is …
+            2 conntrack  60.0 s before: entry removed, 30.000 s after it had …
+            3 conntrack  in net:[9]: 10.244.10.119:40000 -> 10.96.0.1:80, reply
+                         10.244.0.2:80 -> 10.244.10.119:40000
+            +2 more evidence, see -o json
+  now       the client must reconnect; nothing is broken on the server
+  fix       application: TCP keepalive (SO_KEEPALIVE) with an idle time well …
+  do not    lower the timeout to save memory; turn conntrack off for service …
+"
+        );
+    }
+
+    #[test]
+    fn the_other_end_of_what_was_counted_refers_to_what_was_shown() {
+        let tell = |explain: &mut Explain<&mut Vec<u8>>| {
+            for id in (1..=600).step_by(2) {
+                let port = 40_000 + u16::try_from(id).unwrap();
+                let mut sent = Verdict { id, ..samples::explained() };
+                sent.flow.remote.port = port;
+                let mut received = Verdict { id: id + 1, joined: Some(id), ..samples::received() };
+                received.flow.local.port = port;
+                explain.verdict(&sent).unwrap();
+                explain.verdict(&received).unwrap();
+            }
+            // Another namespace, so not counted with the others.
+            let netns = crate::event::NetNs(7);
+            let late = Verdict { id: 601, netns, joined: Some(599), ..samples::received() };
+            explain.verdict(&late).unwrap();
+            explain.until(samples::explained().time.plus(Duration::from_secs(2))).unwrap();
+        };
+        let text = written(100, tell);
+        assert_eq!(text.matches("RST #").count(), 7, "{text}");
+        assert_eq!(text.matches("  evidence").count(), 3, "only the sent ones: {text}");
+        let last = &text[text.find("RST #601").unwrap()..];
+        assert_eq!(
+            last,
+            "\
+RST #601  2026-11-21 12:04:31.882+00:00  received in net:[7]
+  effect    the local application gets ECONNREFUSED (111)
+  flow      10.0.0.9:40000 (local, curl[812]) <- 10.0.0.1:80 (remote), service 10.96.0.1:80
+  cause     no-listener (observed): see #1; the other end of this reset is #599, counted with it
+12:04:33.882 ×297 more like #1, to #599: sent 10.0.0.1:80 -> 10.0.0.9 no-listener
+12:04:33.882 ×297 more like #2, to #600: received 10.0.0.9 <- 10.0.0.1:80 no-listener
+"
+            .replace("12:04:33.882", "12:04:33.882104")
+        );
+    }
+
+    #[test]
+    fn the_other_end_of_an_unexplained_reset_refers_to_it_too() {
+        let sent = samples::unexplained();
+        let received = Verdict {
+            id: 20,
+            direction: Direction::Received,
+            flow: sent.flow.reversed(),
+            mechanism: Mechanism::FromPeer,
+            owner: None,
+            joined: Some(19),
+            ..sent.clone()
+        };
+        let both = written(120, |explain| {
+            explain.verdict(&sent).unwrap();
+            explain.verdict(&received).unwrap();
+        });
+        assert_eq!(
+            &both[both.find("RST #20").unwrap()..],
+            "\
+RST #20  2026-11-21 12:04:31.882+00:00  received in net:[4026532201] -> the local application gets ECONNRESET (104)
+  flow      [fd00::9]:40000 (local) <- [fd00::1]:80 (remote)
+  cause     unexplained: see #19, the other end of this reset
+"
+        );
+        let alone = block_of(&received);
+        let cause = "  cause     unexplained: a RST arrived, the other end of #19\n  not seen  1 no dropped";
+        assert!(alone.contains(cause), "{alone}");
+    }
+
+    #[test]
+    fn an_amendment_stands_on_its_own() {
+        let tell = |explain: &mut Explain<&mut Vec<u8>>| {
+            explain.verdict(&samples::explained()).unwrap();
+            explain.verdict(&samples::unexplained()).unwrap();
+            explain.amendment(&samples::amendment()).unwrap();
+        };
+        let text = written(100, tell);
+        assert_eq!(
+            &text[text.rfind("RST #17").unwrap()..],
+            "\
+RST #17  amended 3.0 s later: not-yet-listening (observed)
+  cause     0.0.0.0:80 opened 3.000 s after the connection was refused [nginx[77]]
+  now       nothing: the port is open now
+  fix       send traffic only when the port is open: a readiness (or startup) probe on the real port
+  trade-off a stricter readiness probe makes each rollout step longer
+  do not    use initialDelaySeconds as a guess of the start-up time
+"
+        );
     }
 }

@@ -18,8 +18,8 @@ pub(super) enum Key {
     Reset {
         netns: NetNs,
         direction: Direction,
-        local: Endpoint,
-        remote: IpAddr,
+        local: End,
+        remote: End,
         cause: Option<&'static str>,
         mechanism: Mechanism,
     },
@@ -28,20 +28,42 @@ pub(super) enum Key {
     },
 }
 
+/// One end of what repeats: the port of a service stays the same, that of its clients changes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum End {
+    Service(Endpoint),
+    Clients(IpAddr),
+}
+
 impl Key {
-    pub(super) fn of(verdict: &Verdict) -> Self {
-        Self::Reset {
+    /// Nothing says which end is the service, so a reset may repeat in two ways: the local port stays, or the remote.
+    pub(super) fn of(verdict: &Verdict) -> [Self; 2] {
+        let (local, remote) = (verdict.flow.local, verdict.flow.remote);
+        let with = |local, remote| Self::Reset {
             netns: verdict.netns,
             direction: verdict.direction,
-            local: verdict.flow.local,
-            remote: verdict.flow.remote.addr,
+            local,
+            remote,
             cause: code(&verdict.finding),
             mechanism: verdict.mechanism,
-        }
+        };
+        [
+            with(End::Service(local), End::Clients(remote.addr)),
+            with(End::Clients(local.addr), End::Service(remote)),
+        ]
     }
 
-    pub(super) fn of_amendment(amendment: &Amendment) -> Self {
-        Self::Amendment { cause: amendment.explanation.cause.code() }
+    pub(super) fn of_amendment(amendment: &Amendment) -> [Self; 1] {
+        [Self::Amendment { cause: amendment.explanation.cause.code() }]
+    }
+}
+
+impl fmt::Display for End {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Service(endpoint) => endpoint.fmt(f),
+            Self::Clients(addr) => addr.fmt(f),
+        }
     }
 }
 
@@ -70,26 +92,35 @@ struct Run {
 }
 
 impl Folds {
-    /// Whether this one is to be shown. What is not shown is counted, and the count comes out of [`Self::due`].
-    pub(super) fn shows(&mut self, key: Key, id: u64, time: Time) -> bool {
-        if self.runs.len() >= MOST && !self.runs.contains_key(&key) {
-            return true;
+    /// The id of the one this is counted with, or `None` if it is to be shown. The count comes out of [`Self::due`].
+    pub(super) fn counts(&mut self, keys: &[Key], id: u64, time: Time) -> Option<u64> {
+        if let Some(like) = keys.iter().find_map(|key| self.hide(*key, id, time)) {
+            return Some(like);
         }
-        let run = self.runs.entry(key).or_insert_with(|| Run::new(id, time));
+        for key in keys {
+            if self.runs.len() < MOST || self.runs.contains_key(key) {
+                self.runs.entry(*key).or_insert_with(|| Run::new(id, time)).show(id);
+            }
+        }
+        None
+    }
+
+    /// Counts it, if enough of its kind were shown lately.
+    fn hide(&mut self, key: Key, id: u64, time: Time) -> Option<u64> {
+        let run = self.runs.get_mut(&key)?;
         if run.hidden == 0 && time.since(run.since) > WINDOW {
             *run = Run::new(id, time);
         }
-        run.last = id;
         if run.shown < SHOWN {
-            run.shown += 1;
-            return true;
+            return None;
         }
+        run.last = id;
         run.hidden += 1;
         if run.hidden == 1 {
             self.hiding.push(key);
             self.due.get_or_insert(time.plus(INTERVAL));
         }
-        false
+        Some(run.first)
     }
 
     /// Counts that have waited long enough.
@@ -118,6 +149,11 @@ fn take(runs: &mut HashMap<Key, Run>, key: Key) -> Option<Repeats> {
 impl Run {
     fn new(id: u64, since: Time) -> Self {
         Self { since, shown: 0, hidden: 0, first: id, last: id }
+    }
+
+    fn show(&mut self, id: u64) {
+        self.shown += 1;
+        self.last = id;
     }
 }
 
@@ -170,7 +206,7 @@ mod tests {
     }
 
     fn shows(folds: &mut Folds, id: u64, ms: u64) -> bool {
-        folds.shows(Key::of(&samples::explained()), id, at(ms))
+        folds.counts(&Key::of(&samples::explained()), id, at(ms)).is_none()
     }
 
     fn said(repeats: Vec<Repeats>) -> Vec<String> {
@@ -209,7 +245,34 @@ mod tests {
         let mut folds = Folds::default();
         (1..=4).for_each(|id| _ = shows(&mut folds, id, id));
         let key = Key::of(&samples::received());
-        assert!(folds.shows(key, 5, at(5)));
+        assert_eq!(folds.counts(&key, 5, at(5)), None);
+    }
+
+    #[test]
+    fn received_resets_fold_though_the_local_port_changes() {
+        let mut folds = Folds::default();
+        let mut like = Vec::new();
+        for port in 1..=300 {
+            let mut verdict = samples::received();
+            verdict.flow.local.port = 40_000 + port;
+            like.push(folds.counts(&Key::of(&verdict), port.into(), at(1)));
+        }
+        assert_eq!(like[..5], [None, None, None, Some(1), Some(1)]);
+        let expected = "×297 more like #1, to #300: received 10.0.0.9 <- 10.0.0.1:80 no-listener";
+        assert_eq!(said(folds.rest()), [expected]);
+    }
+
+    #[test]
+    fn received_resets_fold_though_the_remote_port_changes() {
+        let mut folds = Folds::default();
+        for port in 1..=5 {
+            let mut verdict = samples::received();
+            verdict.flow = verdict.flow.reversed();
+            verdict.flow.remote.port = 40_000 + port;
+            folds.counts(&Key::of(&verdict), port.into(), at(1));
+        }
+        let expected = "×2 more like #1, to #5: received 10.0.0.1:80 <- 10.0.0.9 no-listener";
+        assert_eq!(said(folds.rest()), [expected]);
     }
 
     #[test]
@@ -218,7 +281,8 @@ mod tests {
         for port in 0..5_000_u16 {
             let mut verdict = samples::explained();
             verdict.flow.local.port = port;
-            assert!(folds.shows(Key::of(&verdict), u64::from(port), at(1)));
+            verdict.flow.remote.port = port;
+            assert_eq!(folds.counts(&Key::of(&verdict), u64::from(port), at(1)), None);
         }
         assert_eq!(folds.runs.len(), MOST);
     }

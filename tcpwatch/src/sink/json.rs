@@ -424,7 +424,7 @@ mod tests {
             r#""elsewhere":[{"addr":"127.0.0.1","port":80}],"watched_s":31.0},"#,
             r#""evidence_lines":[{"source":"tcp","time":null,"text":"SYN to 10.0.0.1:80 found no socket"},"#,
             r#"{"source":"listener","time":null,"text":"port 80 is open on 127.0.0.1:80 only"}],"#,
-            r#""remedy":{"now":"dial 127.0.0.1:80, where it does listen","#,
+            r#""remedy":{"now":"the server takes connections from its own host only; see whether that is meant","#,
         );
         let line = written(|json| json.verdict(&samples::explained()).unwrap());
         assert!(line.starts_with(expected), "{line}");

@@ -39,7 +39,7 @@ impl<W: Write> Sink for Line<W> {
     }
 
     fn verdict(&mut self, verdict: &Verdict) -> io::Result<()> {
-        if !self.folds.shows(Key::of(verdict), verdict.id, verdict.time) {
+        if self.folds.counts(&Key::of(verdict), verdict.id, verdict.time).is_some() {
             return Ok(());
         }
         let time = self.clock.at(verdict.time);
@@ -53,7 +53,8 @@ impl<W: Write> Sink for Line<W> {
     }
 
     fn amendment(&mut self, amendment: &Amendment) -> io::Result<()> {
-        if !self.folds.shows(Key::of_amendment(amendment), amendment.of, amendment.time) {
+        let keys = Key::of_amendment(amendment);
+        if self.folds.counts(&keys, amendment.of, amendment.time).is_some() {
             return Ok(());
         }
         writeln!(self.out.bytes, "  {}", amends(amendment, self.paint))?;
@@ -91,7 +92,7 @@ pub(super) fn arrow(direction: Direction) -> &'static str {
 }
 
 /// The amendment's line, without indent.
-pub(super) fn amends(amendment: &Amendment, paint: Paint) -> impl fmt::Display {
+fn amends(amendment: &Amendment, paint: Paint) -> impl fmt::Display {
     let cause = &amendment.explanation.cause;
     fmt::from_fn(move |f| {
         let code = paint.with(Ink::Cause, cause.code());

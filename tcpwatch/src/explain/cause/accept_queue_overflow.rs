@@ -58,8 +58,8 @@ impl Explains for AcceptQueueOverflow {
     /// 1. the segment met a listener, and
     /// 2. the last ACK of this handshake found its queue full: either
     ///    a. the answered packet is that very ACK, or
-    ///    b. that ACK was dropped earlier, and this segment still acknowledges nothing but the handshake: had the
-    ///    handshake succeeded later, the server would have sent bytes or the socket would exist.
+    ///    b. that ACK was dropped earlier, this segment still acknowledges nothing but the handshake (so the server
+    ///    never sent a byte), and the connection was not aborted since (so it never came to be).
     fn infer(case: &Case<'_>) -> Option<(Certainty, Self)> {
         match case.mechanism() {
             Mechanism::HandshakeRefused => at_once(case),
@@ -139,8 +139,9 @@ fn at_once(case: &Case<'_>) -> Option<(Certainty, AcceptQueueOverflow)> {
 fn late(case: &Case<'_>) -> Option<(Certainty, AcceptQueueOverflow)> {
     let overflow = case.overflow_of_connection().yes()?;
     let unanswered = case.reply()?.segment.ack == overflow.ack;
+    let aborted = case.aborted_before().yes().is_some_and(|abort| abort.time > overflow.last);
     let drops = Overflowed::of(overflow, case.queue())?;
-    unanswered.then(|| (Certainty::Observed, describe(case, Answer::Late, &drops)))
+    (unanswered && !aborted).then(|| (Certainty::Observed, describe(case, Answer::Late, &drops)))
 }
 
 /// The drops one handshake suffered.
@@ -222,6 +223,12 @@ mod tests {
     fn a_connection_that_got_further_is_not_blamed_on_its_overflow() {
         let story = served().overflows(SERVER, CLIENT, 5).after(40_000).data_meets_listener(SERVER, CLIENT, 900);
         assert_eq!(story.code(), "unexplained");
+    }
+
+    #[test]
+    fn a_connection_that_was_accepted_and_aborted_is_not_blamed_on_its_overflow() {
+        let story = served().overflows(SERVER, CLIENT, 5).after(500).aborts(SERVER, CLIENT).after(500);
+        assert_eq!(story.data_meets_listener(SERVER, CLIENT, 5).code(), "unexplained");
     }
 
     #[test]

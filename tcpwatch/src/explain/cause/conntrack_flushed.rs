@@ -5,7 +5,7 @@ use std::fmt;
 use serde::Serialize;
 
 use super::Explains;
-use crate::event::{Death, Remover};
+use crate::event::{ConntrackState, Death, Remover};
 use crate::explain::case::Case;
 use crate::explain::translation::Translation;
 use crate::explain::verdict::{Certainty, Evidence, Remedy};
@@ -28,12 +28,14 @@ impl Explains for ConntrackFlushed {
     /// The removal caused the reset when
     /// 1. the connection lost its translation (see [`crate::explain::translation::LostTranslation::of`]),
     /// 2. its entry was removed with time left, and
-    /// 3. not by the kernel for want of room: that takes unassured entries only
-    ///    (net/netfilter/nf_conntrack_core.c, `early_drop`), unless a remover is known by name.
+    /// 3. by somebody: the remover is known by proof, or the kernel had no reason of its own. For want of room it
+    ///    takes entries that are unassured (net/netfilter/nf_conntrack_core.c, `early_drop`) or closing
+    ///    (`gc_worker_can_early_drop`).
     fn infer(case: &Case<'_>) -> Option<(Certainty, Self)> {
         let lost = case.lost_translation().yes()?;
         let Death::Removed { remaining } = lost.entry.death? else { return None };
-        if !lost.entry.assured && lost.entry.remover.is_none() {
+        let settled = matches!(lost.entry.state, None | Some(ConntrackState::Established));
+        if lost.entry.remover.is_none() && !(lost.entry.assured && settled) {
             return None;
         }
         let translation = lost.describe(case);

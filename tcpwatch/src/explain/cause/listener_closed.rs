@@ -42,10 +42,10 @@ impl Explains for ListenerClosed {
 
     /// The close caused the refusal when
     /// 1. a SYN found no socket,
-    /// 2. a listener that took this address had been seen to close before, and
-    /// 3. none that takes it was open.
+    /// 2. a listener that took this address had been seen to close shortly before, and
+    /// 3. none that takes it was open: known from a complete list and every change since.
     fn infer(case: &Case<'_>) -> Option<(Certainty, Self)> {
-        if case.mechanism() != Mechanism::SynToNoSocket || case.listener().yes().is_some() {
+        if case.mechanism() != Mechanism::SynToNoSocket || !case.listener().is_no() {
             return None;
         }
         let known = case.closed_listener().yes()?;
@@ -127,7 +127,7 @@ fn signal_name(number: u8) -> String {
 
 #[cfg(test)]
 mod tests {
-    use crate::event::Exit;
+    use crate::event::{Exit, Fact};
     use crate::explain::story::Story;
 
     const CLIENT: &str = "10.0.0.9:40000";
@@ -149,6 +149,18 @@ mod tests {
             said(Some(Exit::Signal(9))),
             format!("{begin} as nginx[77] was killed by SIGKILL (signal 9) 120.0 ms before")
         );
+    }
+
+    #[test]
+    fn a_listener_that_closed_long_ago_is_no_news() {
+        let story = Story::new().opens("0.0.0.0:80").closes("0.0.0.0:80", None).after(3_600_000);
+        assert_eq!(story.syn_meets_nobody("10.0.0.1:80", CLIENT).code(), "no-listener");
+    }
+
+    #[test]
+    fn after_a_loss_another_listener_may_have_taken_its_place() {
+        let story = after_the_end(None).loses_events(Fact::Listeners, 10).after(5);
+        assert_eq!(story.syn_meets_nobody("10.0.0.1:80", CLIENT).code(), "unexplained");
     }
 
     #[test]

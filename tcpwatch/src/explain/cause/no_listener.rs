@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::Explains;
 use crate::event::Endpoint;
-use crate::explain::case::Case;
+use crate::explain::case::{CLOSED_LATELY, Case};
 use crate::explain::mechanism::Mechanism;
 use crate::explain::verdict::{Certainty, Evidence, Remedy};
 
@@ -16,7 +16,7 @@ pub struct NoListener {
     pub dialled: Endpoint,
     /// Listeners on the same port that take other addresses, or the other family, only.
     pub elsewhere: Vec<Endpoint>,
-    /// For how long this namespace has been watched, seconds: "never" reaches no further back.
+    /// Seconds of the past that are known: "never" reaches no further back.
     pub watched_s: f64,
 }
 
@@ -36,14 +36,17 @@ impl Explains for NoListener {
         let mut elsewhere: Vec<_> = case.listeners_elsewhere().map(|known| known.listener.local).collect();
         elsewhere.sort_unstable();
         elsewhere.dedup();
-        let cause = Self { dialled: case.flow().local, elsewhere, watched_s: case.watched().as_secs_f64() };
+        let cause = Self { dialled: case.flow().local, elsewhere, watched_s: case.watched().min(CLOSED_LATELY).as_secs_f64() };
         Some((Certainty::Observed, cause))
     }
 
     fn evidence(&self) -> Vec<Evidence> {
         let mut lines = vec![Evidence::new("tcp", format!("SYN to {} found no socket", self.dialled))];
         if self.elsewhere.is_empty() {
-            let text = format!("none on port {} in this namespace, and none closed in the {:.0} s watched", self.dialled.port, self.watched_s);
+            let text = format!(
+                "none on port {} in this namespace, and none closed in the last {:.0} s",
+                self.dialled.port, self.watched_s
+            );
             lines.push(Evidence::new("listener", text));
         } else {
             lines.push(Evidence::new("listener", format!("port {} is open on {} only", self.dialled.port, self.places())));
@@ -52,29 +55,42 @@ impl Explains for NoListener {
     }
 
     fn remedy(&self) -> Remedy {
-        let (now, fix) = if self.elsewhere.is_empty() {
-            (
-                "check the port number, and whether the server is meant to run here".into(),
-                "start the server before traffic comes: a readiness probe on the real port".into(),
-            )
-        } else {
-            (
-                format!("dial {}, where it does listen", self.places()),
-                "bind what is dialled: 0.0.0.0 and [::] (no IPV6_V6ONLY), not loopback or one family".into(),
-            )
-        };
-        Remedy {
-            now,
-            fix,
-            trade_off: "a server bound to every address is reachable from every network of its namespace".into(),
-            do_not: "only add retries; use initialDelaySeconds in place of readiness".into(),
-        }
+        if self.elsewhere.is_empty() { Self::open_it() } else { self.bind_it_wider() }
     }
 }
 
 impl NoListener {
+    fn open_it() -> Remedy {
+        Remedy {
+            now: "check the port number, and whether the server is meant to run here".into(),
+            fix: "start the server before traffic comes: a readiness probe on the real port".into(),
+            trade_off: String::new(),
+            do_not: "only add retries; use initialDelaySeconds in place of readiness".into(),
+        }
+    }
+
+    fn bind_it_wider(&self) -> Remedy {
+        let loopback = self.elsewhere.iter().all(|place| place.addr.is_loopback());
+        let now = if loopback {
+            "the server takes connections from its own host only; see whether that is meant".into()
+        } else {
+            format!("dial {}, where it does listen", self.places())
+        };
+        Remedy {
+            now,
+            fix: "bind what is dialled: 0.0.0.0 and [::] (no IPV6_V6ONLY), not loopback or one family".into(),
+            trade_off: "a server bound to every address is reachable from every network of its namespace".into(),
+            do_not: "only add retries; use initialDelaySeconds in place of readiness".into(),
+        }
+    }
+
+    /// Three of them are enough for a line.
     fn places(&self) -> String {
-        self.elsewhere.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+        let shown = self.elsewhere.iter().take(3).map(ToString::to_string).collect::<Vec<_>>().join(", ");
+        match self.elsewhere.len().saturating_sub(3) {
+            0 => shown,
+            more => format!("{shown} and {more} more"),
+        }
     }
 }
 

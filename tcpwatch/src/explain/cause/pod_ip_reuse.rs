@@ -75,13 +75,13 @@ impl fmt::Display for PodIpReuse {
 fn succession<'a>(case: &Case<'a>) -> Option<(&'a Holder, &'a Holder)> {
     let holders = case.holders();
     let new = holders.iter().rfind(|holder| holder.netns == case.netns() && holder.until.is_none())?;
-    let mut others = holders.iter().filter(|holder| holder.netns != case.netns());
-    let previous = others.rfind(|holder| holder.since < new.since && has_left(case, holder))?;
+    let mut before = holders.iter().filter(|holder| holder.since < new.since);
+    let previous = before.rfind(|holder| has_left(case, holder))?;
     new.newcomer.then_some((previous, new))
 }
 
 fn has_left(case: &Case<'_>, holder: &Holder) -> bool {
-    holder.until.is_some() && case.was_served_by(holder.netns)
+    holder.until.is_some() && case.was_served_by(holder)
 }
 
 fn describe(case: &Case<'_>, previous: &Holder, new: &Holder) -> PodIpReuse {

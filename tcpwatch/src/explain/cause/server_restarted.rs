@@ -32,22 +32,20 @@ impl Explains for ServerRestarted {
 
     /// The restart caused the reset when
     /// 1. a segment without connection reached a listener,
-    /// 2. the listener was opened while we watched, after another one on the same address had closed, and
+    /// 2. the listener was opened while we watched, after another one on the same address had closed, with none in
+    ///    between (so it is no worker of several that share the port), and
     /// 3. the connection is older: either
-    ///    a. this host was seen to abort this very connection, or
-    ///    b. the segment carries data or an end (a lone ACK may be a scan), and the connection lost neither its
-    ///    translation nor its handshake to a full queue, nor has the address moved, as far as we could see.
+    ///    a. this host was seen to abort this very connection before the listener opened, or
+    ///    b. the segment carries data or an end (a lone ACK may be a scan), and the connection was not aborted since,
+    ///    lost neither its translation nor its handshake to a full queue, nor did the address come here meanwhile, as
+    ///    far as we could see.
     fn infer(case: &Case<'_>) -> Option<(Certainty, Self)> {
         if case.mechanism() != Mechanism::AckToListener {
             return None;
         }
         let new = case.listener().yes().filter(|known| !known.found)?;
-        let old = case.closed_listener().yes()?;
-        let old_closed = old.closed.as_ref()?.at;
-        if old_closed > new.since {
-            return None;
-        }
-        let certainty = certainty(case)?;
+        let old_closed = case.predecessor(new)?;
+        let certainty = certainty(case, new)?;
         Some((certainty, describe(case, new, old_closed, certainty)))
     }
 
@@ -84,14 +82,14 @@ impl fmt::Display for ServerRestarted {
 }
 
 /// Condition 3.
-fn certainty(case: &Case<'_>) -> Option<Certainty> {
-    if case.aborted_before().yes().is_some() {
-        return Some(Certainty::Observed);
+fn certainty(case: &Case<'_>, new: &KnownListener) -> Option<Certainty> {
+    if let Some(abort) = case.aborted_before().yes() {
+        return (abort.time <= new.since).then_some(Certainty::Observed);
     }
     let segment = case.reply()?.segment;
     let speaks = segment.payload > 0 || segment.flags.fin();
     let rivals_absent = case.lost_translation().is_no() && matches!(case.overflow_of_connection(), Seen::No);
-    let settled = case.holders().iter().all(|holder| holder.until.is_none());
+    let settled = case.holders().iter().all(|holder| holder.netns != case.netns() || !holder.newcomer);
     (speaks && rivals_absent && settled).then_some(Certainty::Inferred)
 }
 
@@ -155,6 +153,19 @@ mod tests {
     #[test]
     fn a_listener_that_opened_without_a_predecessor_was_not_restarted() {
         let story = Story::new().opens("0.0.0.0:80").after(1000);
+        assert_eq!(story.data_meets_listener(SERVER, CLIENT, 9).code(), "unexplained");
+    }
+
+    #[test]
+    fn a_connection_aborted_after_the_restart_belonged_to_the_new_one() {
+        let story = restarted().aborts(SERVER, CLIENT).after(500);
+        assert_eq!(story.data_meets_listener(SERVER, CLIENT, 9).code(), "unexplained");
+    }
+
+    #[test]
+    fn one_worker_of_several_is_not_the_server() {
+        let story = Story::new().finds("0.0.0.0:80").opens("10.0.0.1:80").after(1000);
+        let story = story.closes("10.0.0.1:80", None).after(2000).opens("10.0.0.1:80").after(500);
         assert_eq!(story.data_meets_listener(SERVER, CLIENT, 9).code(), "unexplained");
     }
 

@@ -61,10 +61,11 @@ impl Inventory {
         self.started = true;
     }
 
-    /// An event names this namespace: describes it if that was not done yet. Says nothing of one that cannot be
-    /// found, and looks for it again only after a while. Whether it is known now.
+    /// An event names this namespace: describes it if that was not done yet, as soon as its share of a core allows.
+    /// Says nothing of one that cannot be found, and looks for it again only after a while. Whether it is known now.
     pub fn describe(&mut self, netns: NetNs, out: &mut Vec<Event>) -> bool {
-        if !self.known.contains_key(&netns) && self.is_worth_a_search(netns) {
+        let due = self.reactions.is_due(clock::now());
+        if due && !self.known.contains_key(&netns) && self.is_worth_a_search(netns) {
             self.scan(out);
             self.remember_if_missing(netns);
         }
@@ -274,6 +275,8 @@ impl Details {
 /// What was read when a namespace was met.
 #[derive(Debug)]
 struct Reading {
+    /// Before the listeners were listed: whatever happens to one later than this is later than having found it.
+    began: Time,
     place: Place,
     listeners: Vec<Listener>,
     listeners_complete: bool,
@@ -283,6 +286,7 @@ struct Reading {
 impl Reading {
     /// `None`: it vanished before it could be entered. One that may not be entered is still told of.
     fn take(place: Place) -> Option<Self> {
+        let began = clock::now();
         let inside = place.enter(|| (sock_diag::listeners(), Details::read()));
         let (listeners, details) = match inside {
             Ok(inside) => inside,
@@ -296,7 +300,8 @@ impl Reading {
             }
         };
         let listeners_complete = listeners.is_ok();
-        Some(Self { place, listeners: listeners.unwrap_or_default(), listeners_complete, details })
+        let listeners = listeners.unwrap_or_default();
+        Some(Self { began, place, listeners, listeners_complete, details })
     }
 
     fn inodes(&self) -> impl Iterator<Item = u64> {
@@ -309,7 +314,7 @@ impl Reading {
         let holder = |listener: &Listener| holders.get(&listener.inode?).copied();
         out.extend(self.listeners.into_iter().map(|listener| {
             let owner = holder(&listener).and_then(procfs::owner);
-            let time = clock::now();
+            let time = self.began;
             Event::ListenerFound(ListenerChange { time, netns, listener, owner, exit: None })
         }));
         let told = NamespaceDescribed {
@@ -376,6 +381,7 @@ mod tests {
     #[test]
     fn an_unknown_namespace_is_looked_for_once() {
         let (mut inventory, _) = start();
+        inventory.reactions = Pace::new(LOOK_FLOOR, 20);
         let nowhere = NetNs(1);
         assert!(!inventory.describe(nowhere, &mut Vec::new()));
         assert!(!inventory.is_worth_a_search(nowhere));

@@ -10,6 +10,7 @@ use rustix::event::epoll::{self, CreateFlags, EventData, EventFlags};
 
 use super::conntrack::ConntrackWatch;
 use super::inventory::{self, Inventory};
+use super::pace::Pace;
 use super::{KernelSource, capabilities, clock, host};
 use crate::event::{
     CoverageDeclared, Event, Fact, HookCoverage, NetNs, RstSent, TcpState, Time, Way,
@@ -30,7 +31,9 @@ pub struct Watch {
     refreshed: BTreeMap<NetNs, Time>,
     /// Sockets whose owners are to be looked up together.
     ownerless: BTreeSet<(NetNs, u64)>,
-    owners_sought: Time,
+    owner_walks: Pace,
+    /// Namespaces that events named and that could not be described yet, with the time of the event.
+    undescribed: BTreeMap<NetNs, Time>,
 }
 
 impl Watch {
@@ -53,7 +56,8 @@ impl Watch {
             declared: Vec::new(),
             refreshed: BTreeMap::new(),
             ownerless: BTreeSet::new(),
-            owners_sought: Time::default(),
+            owner_walks: Pace::new(OWNERS, OWNERS_REST),
+            undescribed: BTreeMap::new(),
         };
         watch.listen_if_needed()?;
         Ok(watch)
@@ -118,13 +122,20 @@ impl Watch {
                 _ => {}
             }
         }
-        for netns in namespaces {
-            self.inventory.describe(netns, out);
-        }
+        self.describe(&namespaces, out);
         for (netns, addr) in strays {
             self.look_again(netns, addr, out);
         }
         self.seek_owners(out);
+    }
+
+    /// A namespace is described when its share of a core allows; until then it is asked for again, for a while.
+    fn describe(&mut self, namespaces: &BTreeSet<NetNs>, out: &mut Vec<Event>) {
+        let now = clock::now();
+        self.undescribed.extend(namespaces.iter().map(|netns| (*netns, now)));
+        let inventory = &mut self.inventory;
+        self.undescribed
+            .retain(|netns, since| now.since(*since) < INSIST && !inventory.describe(*netns, out));
     }
 
     /// A reset may come from a change nobody announced: an address that moved, a sysctl that was set.
@@ -144,13 +155,14 @@ impl Watch {
 
     /// One walk over all processes serves many sockets; a storm of resets gets few walks.
     fn seek_owners(&mut self, out: &mut Vec<Event>) {
-        let now = clock::now();
-        if self.ownerless.is_empty() || now.since(self.owners_sought) < OWNERS {
+        if self.ownerless.is_empty() || !self.owner_walks.is_due(clock::now()) {
             return;
         }
-        let sockets: Vec<_> = std::mem::take(&mut self.ownerless).into_iter().collect();
+        let start = clock::cpu_time();
+        let sockets: Vec<_> =
+            std::mem::take(&mut self.ownerless).into_iter().take(OWNERLESS).collect();
         inventory::owners(&sockets, out);
-        self.owners_sought = clock::now();
+        self.owner_walks.ran(clock::now(), clock::cpu_time().saturating_sub(start));
     }
 }
 
@@ -262,5 +274,13 @@ fn namespace_of(event: &Event) -> Option<NetNs> {
 /// A namespace is looked at again this often at most, however many resets it sends.
 const REFRESH: Duration = Duration::from_millis(500);
 
-/// Owners are looked up this often at most: a walk over all processes takes milliseconds.
+/// Owners are looked up this often at most, and for at most a hundredth of a core: a walk over all processes takes
+/// milliseconds, on a large host many.
 const OWNERS: Duration = Duration::from_millis(50);
+const OWNERS_REST: u32 = 100;
+
+/// Sockets whose owners one walk looks for.
+const OWNERLESS: usize = 1_024;
+
+/// How long a namespace that cannot be described is asked for.
+const INSIST: Duration = Duration::from_secs(1);
