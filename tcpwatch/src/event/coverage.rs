@@ -19,7 +19,7 @@ pub struct HookCoverage {
     pub hook: String,
     /// `None`: no way worked.
     pub way: Option<Way>,
-    /// Better ways that failed, each with its reason, best first.
+    /// Better ways that failed, best first, and helpers that could not be attached, each with its reason.
     pub failed: Vec<String>,
     /// What can no longer be told, as a sentence; empty when all can.
     pub blind: String,
