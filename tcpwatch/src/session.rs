@@ -14,8 +14,6 @@ use crate::timeline::Timeline;
 /// One run, from the first event to the totals.
 pub struct Session {
     timeline: Timeline,
-    /// Events in the timeline.
-    waiting: usize,
     engine: Engine,
     desk: Desk,
     /// Latest time told to the sinks.
@@ -32,13 +30,7 @@ impl Session {
         sinks: Vec<Box<dyn Sink>>,
     ) -> Self {
         let desk = Desk { gate: Gate::new(filter), sinks, count, verdicts: 0, shown: 0 };
-        Self {
-            timeline: Timeline::new(slack),
-            waiting: 0,
-            engine: Engine::new(),
-            desk,
-            until: Time::default(),
-        }
+        Self { timeline: Timeline::new(slack), engine: Engine::new(), desk, until: Time::default() }
     }
 
     /// Takes what was drained together. All of it goes in before anything comes out: one ring's latest event must
@@ -47,10 +39,8 @@ impl Session {
         for event in events {
             self.desk.introduce(&event)?;
             self.timeline.push(event);
-            self.waiting += 1;
         }
         while let Some(event) = self.timeline.next_ready() {
-            self.waiting -= 1;
             self.observe(&event)?;
         }
         Ok(())
@@ -63,7 +53,7 @@ impl Session {
 
     /// Something waits for time to pass: ticks are wanted.
     pub fn pending(&self) -> bool {
-        self.waiting > 0 || self.engine.pending()
+        !self.timeline.is_empty() || self.engine.pending()
     }
 
     /// As many verdicts were shown as were asked for.

@@ -45,6 +45,11 @@ impl Timeline {
         self.waiting.push(Waiting { time, arrival: self.arrivals, event });
     }
 
+    /// Nothing waits for its turn.
+    pub fn is_empty(&self) -> bool {
+        self.waiting.is_empty()
+    }
+
     /// The next event whose turn has come.
     pub fn next_ready(&mut self) -> Option<Event> {
         let turn = self.newest.minus(self.slack);

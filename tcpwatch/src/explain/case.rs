@@ -1,5 +1,6 @@
 //! Everything known about one reset, as the causes may ask for it. A view: nothing here changes anything.
 
+use std::cell::OnceCell;
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -17,6 +18,9 @@ pub use crate::memory::{Holder, KnownListener, Overflow, Seen};
 pub struct Case<'a> {
     symptom: Symptom<'a>,
     memory: &'a Memory,
+    /// Every cause asks for these two: worked out once.
+    mechanism: OnceCell<Mechanism>,
+    translation: OnceCell<Option<LostTranslation<'a>>>,
 }
 
 /// The event that opened the case.
@@ -28,16 +32,16 @@ pub enum Symptom<'a> {
 
 impl<'a> Case<'a> {
     pub fn new(symptom: Symptom<'a>, memory: &'a Memory) -> Self {
-        Self { symptom, memory }
+        Self { symptom, memory, mechanism: OnceCell::new(), translation: OnceCell::new() }
     }
 
     pub fn mechanism(&self) -> Mechanism {
-        match self.symptom {
+        *self.mechanism.get_or_init(|| match self.symptom {
             Symptom::Reply(rst) => {
                 Mechanism::of_reply(rst, self.overflow_of_packet().yes().is_some())
             }
             Symptom::Abort(rst) => Mechanism::of_abort(rst),
-        }
+        })
     }
 
     /// The reset, when it answered a segment.
@@ -150,7 +154,7 @@ impl<'a> Case<'a> {
 
     /// The connection lost its address translation before the segment came.
     pub fn lost_translation(&self) -> Seen<LostTranslation<'a>> {
-        let found = self.reply().and_then(|_| LostTranslation::of(self));
+        let found = *self.translation.get_or_init(|| LostTranslation::of(self));
         Seen::or_absent(found, self.heard_all_of_conntrack())
     }
 
