@@ -6,14 +6,20 @@
 //! proto: 5.10: include/trace/events/tcp.h: tcp_send_reset(const struct sock *sk, const struct sk_buff *skb), skb NULL
 //!
 //! Ubuntu's 6.8 has a fourth shape, without `priority` and `reason`: positions come from BTF.
+//!
+//! A dozen places in the kernel call it, and the reason, where there is one, names few of them. The socket itself tells
+//! the rest: its state, lock, file and flags differ from place to place, so no hook around the callers is needed.
 
+use aya_ebpf::helpers::generated::bpf_jiffies64;
 use aya_ebpf::macros::{btf_tracepoint, fentry, kprobe};
 use aya_ebpf::programs::{BtfTracePointContext, FEntryContext, ProbeContext};
-use tcpwatch_common::wire::{ConnectionAborted, kind};
+use tcpwatch_common::wire::{ConnectionAborted, abort_flag, kind, socket_file};
 
 use crate::emit::Slot;
 use crate::filter;
-use crate::read::{Context, Queue, Read, Sock, argument, describe_current, field};
+use crate::read::{
+    Context, Queue, Read, Sock, argument, describe_current, field, is_ending_oom_victim,
+};
 
 #[fentry(function = "tcp_send_active_reset")]
 fn connection_aborted_fentry(ctx: FEntryContext) -> i32 {
@@ -63,7 +69,7 @@ fn connection_aborted<C: Context>(ctx: &C, reason: i32) -> Option<()> {
 fn fill<R: Read>(record: *mut ConnectionAborted, sock: Sock<R>, reason: i32) -> Option<u32> {
     let received: u32 = sock.beyond(field!(rcv_nxt))?;
     let read: u32 = sock.beyond(field!(copied_seq))?;
-    // SAFETY: `record` is a slot of the ring.
+    // SAFETY: `record` is a slot of the ring; the helper has no preconditions.
     unsafe {
         sock.describe_flow(&raw mut (*record).flow)?;
         sock.describe(Queue::OfListener, &raw mut (*record).socket)?;
@@ -72,8 +78,42 @@ fn fill<R: Read>(record: *mut ConnectionAborted, sock: Sock<R>, reason: i32) -> 
         (*record).reason = reason;
         (*record).user_timeout = sock.beyond(field!(user_timeout)).unwrap_or(0);
         (*record).probes = sock.beyond(field!(probes)).unwrap_or(0);
-        (*record).pad = [0; 7];
+        (*record).file = sock.file().unwrap_or(socket_file::UNKNOWN);
+        (*record).flags = flags(sock)?;
+        let jiffies = bpf_jiffies64();
+        (*record).silent = low(jiffies).wrapping_sub(sock.beyond(field!(last_ack))?);
+        (*record).jiffies = jiffies;
         describe_current(&raw mut (*record).task)?;
     }
     sock.netns()
+}
+
+/// The kernel keeps 32 bits of the time when something happened.
+#[inline(always)]
+#[expect(clippy::cast_possible_truncation, reason = "that is the point")]
+fn low(jiffies: u64) -> u32 {
+    jiffies as u32
+}
+
+/// Bits of [`abort_flag`].
+#[inline(always)]
+fn flags<R: Read>(sock: Sock<R>) -> Option<u16> {
+    let sent: u32 = sock.beyond(field!(write_seq))?;
+    let linger2: i32 = sock.beyond(field!(linger2))?;
+    let mptcp: Option<u8> = sock.beyond(field!(is_mptcp));
+    let mut flags = 0;
+    for (holds, flag) in [
+        (sock.is_locked()?, abort_flag::LOCKED),
+        (sock.has_received_fin()?, abort_flag::FIN_RECEIVED),
+        (sent != sock.beyond(field!(snd_una))?, abort_flag::UNACKED),
+        (linger2 < 0, abort_flag::LINGER2_NEGATIVE),
+        (mptcp.is_some_and(|is| is != 0), abort_flag::MPTCP),
+        (sock.is_dead()? && sock.exceeds_memory() == Some(true), abort_flag::MEMORY_EXCEEDED),
+        (is_ending_oom_victim() == Some(true), abort_flag::OOM_VICTIM),
+    ] {
+        if holds {
+            flags |= flag;
+        }
+    }
+    Some(flags)
 }

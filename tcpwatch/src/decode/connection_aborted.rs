@@ -1,15 +1,17 @@
-use tcpwatch_common::wire;
+use tcpwatch_common::wire::{self, abort_flag, socket_file};
 
-use super::{Decoder, Malformed, flow::flow, socket::required, task::task};
-use crate::event::{ConnectionAborted, NetNs, Time};
+use super::{Decoder, Malformed, flow::flow, socket::required, task::task, ticks};
+use crate::event::{ConnectionAborted, NetNs, SocketFile, Task, Time};
 
 impl Decoder {
     pub(super) fn connection_aborted(
         &self,
         record: &wire::ConnectionAborted,
     ) -> Result<ConnectionAborted, Malformed> {
+        let time = Time(record.header.time);
+        let flag = |flag| record.flags & flag != 0;
         Ok(ConnectionAborted {
-            time: Time(record.header.time),
+            time,
             netns: NetNs(record.header.netns),
             flow: flow(&record.flow)?,
             socket: required(&record.socket)?,
@@ -18,8 +20,25 @@ impl Decoder {
             reason: self.reasons.name(record.reason),
             user_timeout: record.user_timeout,
             probes: record.probes,
-            task: task(&record.task),
+            task: Task { oom_victim: flag(abort_flag::OOM_VICTIM), ..task(&record.task) },
+            locked: flag(abort_flag::LOCKED),
+            file: file(record.file),
+            fin_received: flag(abort_flag::FIN_RECEIVED),
+            unacknowledged: flag(abort_flag::UNACKED),
+            linger2_negative: flag(abort_flag::LINGER2_NEGATIVE),
+            mptcp: flag(abort_flag::MPTCP),
+            memory_exceeded: flag(abort_flag::MEMORY_EXCEEDED),
+            silence: Some(ticks::span(record.silent, time, record.jiffies)),
         })
+    }
+}
+
+fn file(number: u8) -> SocketFile {
+    match number {
+        socket_file::NONE => SocketFile::None,
+        socket_file::OPEN => SocketFile::Open,
+        socket_file::RELEASED => SocketFile::Released,
+        _ => SocketFile::Unknown,
     }
 }
 
@@ -30,6 +49,8 @@ fn unread(difference: u32) -> u32 {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::super::sample;
     use super::*;
 
@@ -41,6 +62,49 @@ mod tests {
         assert_eq!((aborted.unread, aborted.seq), (17, 300));
         assert_eq!((aborted.user_timeout, aborted.probes), (30_000, 2));
         assert_eq!(aborted.task.command, "nginx");
+        assert_eq!(aborted.file, SocketFile::Released);
+        assert_eq!((aborted.locked, aborted.fin_received), (true, true));
+        assert!(!aborted.unacknowledged && !aborted.linger2_negative && !aborted.mptcp);
+        assert!(!aborted.memory_exceeded && !aborted.task.oom_victim);
+        assert_eq!(aborted.silence, Some(Duration::from_secs(2)));
+    }
+
+    #[test]
+    fn each_flag_has_its_own_bit() {
+        let mut record = sample::connection_aborted();
+        let aborted = |record: &_| Decoder::default().connection_aborted(record).unwrap();
+        record.flags = abort_flag::UNACKED | abort_flag::MPTCP | abort_flag::OOM_VICTIM;
+        let some = aborted(&record);
+        assert!(some.unacknowledged && some.mptcp && some.task.oom_victim);
+        assert!(!some.locked && !some.linger2_negative && !some.memory_exceeded);
+        record.flags = abort_flag::LINGER2_NEGATIVE | abort_flag::MEMORY_EXCEEDED;
+        let others = aborted(&record);
+        assert!(others.linger2_negative && others.memory_exceeded && !others.fin_received);
+    }
+
+    #[test]
+    fn a_file_of_which_nothing_is_known() {
+        let number = |number| file(number);
+        let (open, none) = (number(socket_file::OPEN), number(socket_file::NONE));
+        assert_eq!((open, none), (SocketFile::Open, SocketFile::None));
+        assert_eq!(number(socket_file::UNKNOWN), SocketFile::Unknown);
+        assert_eq!(number(99), SocketFile::Unknown);
+    }
+
+    #[test]
+    fn a_recording_of_before_tells_less() {
+        let record = sample::connection_aborted();
+        let now = Decoder::default().connection_aborted(&record).unwrap();
+        let mut told = serde_json::to_value(&now).unwrap();
+        let fields = told.as_object_mut().unwrap();
+        for name in ["locked", "file", "fin_received", "unacknowledged", "linger2_negative"] {
+            assert!(fields.remove(name).is_some(), "{name}");
+        }
+        for name in ["mptcp", "memory_exceeded", "silence"] {
+            assert!(fields.remove(name).is_some(), "{name}");
+        }
+        let before: ConnectionAborted = serde_json::from_value(told).unwrap();
+        assert_eq!((before.file, before.doer()), (SocketFile::Unknown, None));
     }
 
     #[test]

@@ -2,9 +2,12 @@
 
 use tcpwatch_common::wire::{
     AcceptQueueOverflowed, Address, ConnectionAborted, ConntrackDestroyed, Flow, Header, Listener,
-    RstReceived, RstSent, Segment, Socket, Task, Tuple, kind, socket_flag, socket_kind, way,
+    RstReceived, RstSent, Segment, Socket, Task, Tuple, abort_flag, kind, socket_file, socket_flag,
+    socket_kind, way,
 };
 use zerocopy::IntoBytes;
+
+use crate::event::Time;
 
 pub(super) fn all() -> Vec<Vec<u8>> {
     vec![
@@ -42,9 +45,10 @@ fn segment() -> Segment {
     }
 }
 
+/// Up for 1000 seconds at 250 ticks each, two seconds after the last ACK.
 pub(super) fn connection_aborted() -> ConnectionAborted {
     ConnectionAborted {
-        header: header(kind::CONNECTION_ABORTED),
+        header: Header { time: 1000 * 1_000_000_000, ..header(kind::CONNECTION_ABORTED) },
         flow: flow(),
         socket: Socket { state: 7, ..listener() },
         seq: 300,
@@ -52,7 +56,10 @@ pub(super) fn connection_aborted() -> ConnectionAborted {
         reason: 11,
         user_timeout: 30_000,
         probes: 2,
-        pad: [0; 7],
+        file: socket_file::RELEASED,
+        flags: abort_flag::LOCKED | abort_flag::FIN_RECEIVED,
+        silent: 500,
+        jiffies: (1 << 32) + 700 * 250,
         task: task(),
     }
 }
@@ -112,6 +119,11 @@ pub(super) fn conntrack_destroyed() -> ConntrackDestroyed {
         pad: [0; 7],
         task: task(),
     }
+}
+
+/// Uptime in seconds, and the counter of a kernel with that many ticks per second.
+pub(super) fn clock(seconds: u64, hz: u64) -> (Time, u64) {
+    (Time(seconds * 1_000_000_000), (1 << 32) + seconds * hz - 300 * hz)
 }
 
 pub(super) fn flow() -> Flow {

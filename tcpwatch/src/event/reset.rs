@@ -1,6 +1,8 @@
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
-use super::{Flow, NetNs, Socket, Task, Time};
+use super::{Flow, NetNs, Socket, SocketFile, Task, Time};
 
 /// This host answered a segment with a RST (`tcp_v4_send_reset`, `tcp_v6_send_reset`).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -43,8 +45,44 @@ pub struct ConnectionAborted {
     pub user_timeout: u32,
     /// Keepalive or window probes sent without an answer.
     pub probes: u8,
-    /// Who was running: the doer only where the mechanism says so.
+    /// Who was running: see [`Self::doer`].
     pub task: Task,
+    /// That task held the socket's lock.
+    #[serde(default)]
+    pub locked: bool,
+    #[serde(default)]
+    pub file: SocketFile,
+    /// The peer had closed its end.
+    #[serde(default)]
+    pub fin_received: bool,
+    /// Data or a FIN was not yet sent, or not yet acknowledged.
+    #[serde(default)]
+    pub unacknowledged: bool,
+    /// `TCP_LINGER2` below zero.
+    #[serde(default)]
+    pub linger2_negative: bool,
+    /// A subflow of an MPTCP connection.
+    #[serde(default)]
+    pub mptcp: bool,
+    /// TCP's memory was above the last value of `tcp_mem`; looked at for orphans only.
+    #[serde(default)]
+    pub memory_exceeded: bool,
+    /// How long ago the peer last acknowledged anything.
+    #[serde(default)]
+    pub silence: Option<Duration>,
+}
+
+impl ConnectionAborted {
+    /// Who did it: the running task, if it held the socket's lock (timers and softirqs never do), and is no thread of
+    /// the kernel's, which closes what others left behind.
+    pub fn doer(&self) -> Option<&Task> {
+        (self.locked && !self.task.kernel).then_some(&self.task)
+    }
+
+    /// Bytes received and never read.
+    pub fn unread_bytes(&self) -> u32 {
+        self.unread.saturating_sub(self.fin_received.into())
+    }
 }
 
 /// This host accepted a RST (`tcp_reset`).
