@@ -8,6 +8,7 @@
     reason = "a test program reports on its standard output"
 )]
 
+mod aborts;
 mod conntrack;
 mod guest;
 mod handover;
@@ -42,6 +43,7 @@ fn scenarios() -> Vec<Scenario> {
         conntrack::scenarios(),
         handover::scenarios(),
         listener::scenarios(),
+        aborts::scenarios(),
         unexplained::scenarios(),
         storm::scenarios(),
     ]
