@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use crate::engine::Engine;
-use crate::event::{Event, EventsLost, Exit, Fact, LossStage, TcpState, Time};
+use crate::event::{
+    ConnectionAborted, Event, EventsLost, Exit, Fact, LossStage, SocketFile, TcpState, Time,
+};
 use crate::explain::story::{Story, expired, removed};
 use crate::explain::verdict::{Certainty, Conclusion, Finding};
 use crate::timeline::{Timeline, fact_of};
@@ -70,9 +72,42 @@ fn stories() -> Vec<(&'static str, Vec<Event>)> {
                 TcpState::SynSent,
             ),
         ),
-        ("aborted", served().aborts(SERVER, CLIENT)),
+        ("linger zero", served().aborts(SERVER, CLIENT)),
     ];
-    stories.into_iter().map(|(name, story)| (name, story.events())).collect()
+    let stories = stories.into_iter().chain(given_up());
+    stories.map(|(name, story)| (name, story.events())).collect()
+}
+
+/// This host gives a connection up of its own accord: each cause once, beside a listener that others have used.
+fn given_up() -> impl Iterator<Item = (&'static str, Story)> {
+    let ways: [(&str, fn(&mut ConnectionAborted)); 9] = [
+        ("closed with data unread", |rst| rst.unread = 17),
+        ("killed with data unread", |rst| {
+            rst.unread = 17;
+            rst.task.exit = Some(Exit::Signal(9));
+        }),
+        ("dissolved", |rst| rst.file = SocketFile::Open),
+        ("destroyed", |rst| rst.socket.state = TcpState::Established),
+        ("keepalive", |rst| {
+            (rst.socket.state, rst.socket.keepalive) = (TcpState::Established, true);
+            (rst.locked, rst.probes) = (false, 9);
+        }),
+        ("too many orphans", |rst| {
+            (rst.socket.owned, rst.socket.dead, rst.file) = (false, true, SocketFile::None);
+        }),
+        ("never accepted, listener open", never_accepted),
+        ("MPTCP", |rst| rst.mptcp = true),
+        ("nothing known", |rst| rst.file = SocketFile::Unknown),
+    ];
+    let served = || Story::new().finds("0.0.0.0:80").opens("0.0.0.0:81").after(5);
+    let given_up = move |(name, way)| (name, served().gives_up(SERVER, CLIENT, way));
+    let closed = served().closes("0.0.0.0:80", Some(Exit::Signal(9))).after(1);
+    let emptied = ("queue emptied", closed.gives_up(SERVER, CLIENT, never_accepted));
+    ways.into_iter().map(given_up).chain([emptied])
+}
+
+fn never_accepted(rst: &mut ConnectionAborted) {
+    (rst.socket.owned, rst.file, rst.locked) = (false, SocketFile::None, false);
 }
 
 #[test]

@@ -17,15 +17,15 @@ pub struct ConnectionAborted {
     pub unread: u32,
     /// `enum sk_rst_reason`, or [`super::NOT_GIVEN`].
     pub reason: i32,
-    /// Milliseconds: `icsk_user_timeout`.
+    /// Milliseconds: `icsk_user_timeout`; 0 in state CLOSE.
     pub user_timeout: u32,
-    /// Keepalive or window probes without an answer: `icsk_probes_out`.
+    /// Keepalive or window probes without an answer: `icsk_probes_out`; 0 in state CLOSE.
     pub probes: u8,
     /// What became of the socket's file: one of [`socket_file`].
     pub file: u8,
     /// Bits of [`abort_flag`].
     pub flags: u16,
-    /// Ticks since the peer last acknowledged anything (`tcp_sock.rcv_tstamp`).
+    /// Ticks since the peer last acknowledged anything (`tcp_sock.rcv_tstamp`); 0 in state CLOSE.
     pub silent: u32,
     /// `bpf_jiffies64` now: with the time it tells how long a tick is.
     pub jiffies: u64,
@@ -55,7 +55,7 @@ pub mod abort_flag {
     pub const FIN_RECEIVED: u16 = 1 << 1;
     /// `snd_una != write_seq`: data or a FIN is not yet sent, or not acknowledged.
     pub const UNACKED: u16 = 1 << 2;
-    /// `tcp_sock.linger2 < 0`: `TCP_LINGER2` asks for an abort in place of FIN_WAIT2.
+    /// `tcp_sock.linger2 < 0`: `TCP_LINGER2` asks for an abort in place of FIN_WAIT2; looked at for orphans only.
     pub const LINGER2_NEGATIVE: u16 = 1 << 3;
     /// `tcp_sock.is_mptcp`: a subflow of MPTCP.
     pub const MPTCP: u16 = 1 << 4;

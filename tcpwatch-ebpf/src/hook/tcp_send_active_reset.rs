@@ -18,7 +18,7 @@ use tcpwatch_common::wire::{ConnectionAborted, abort_flag, kind, socket_file};
 use crate::emit::Slot;
 use crate::filter;
 use crate::read::{
-    Context, Queue, Read, Sock, argument, describe_current, field, is_ending_oom_victim,
+    CLOSE, Context, Queue, Read, Sock, argument, describe_current, field, is_exiting, is_oom_victim,
 };
 
 #[fentry(function = "tcp_send_active_reset")]
@@ -64,28 +64,84 @@ fn connection_aborted<C: Context>(ctx: &C, reason: i32) -> Option<()> {
     Some(())
 }
 
-/// Returns the network namespace.
+/// Returns the network namespace. Loads through the helper are dear: what says nothing of a socket in this state is left
+/// alone.
 #[inline(always)]
 fn fill<R: Read>(record: *mut ConnectionAborted, sock: Sock<R>, reason: i32) -> Option<u32> {
     let received: u32 = sock.beyond(field!(rcv_nxt))?;
     let read: u32 = sock.beyond(field!(copied_seq))?;
-    // SAFETY: `record` is a slot of the ring; the helper has no preconditions.
+    // SAFETY: `record` is a slot of the ring.
     unsafe {
         sock.describe_flow(&raw mut (*record).flow)?;
         sock.describe(Queue::OfListener, &raw mut (*record).socket)?;
         (*record).seq = sock.beyond(field!(snd_nxt))?;
         (*record).unread = received.wrapping_sub(read);
         (*record).reason = reason;
-        (*record).user_timeout = sock.beyond(field!(user_timeout)).unwrap_or(0);
-        (*record).probes = sock.beyond(field!(probes)).unwrap_or(0);
         (*record).file = sock.file().unwrap_or(socket_file::UNKNOWN);
-        (*record).flags = flags(sock)?;
-        let jiffies = bpf_jiffies64();
-        (*record).silent = low(jiffies).wrapping_sub(sock.beyond(field!(last_ack))?);
-        (*record).jiffies = jiffies;
         describe_current(&raw mut (*record).task)?;
+        let exiting = is_exiting(&raw const (*record).task);
+        (*record).flags = flags(sock)? | if exiting { of_exiting_task() } else { 0 };
+        describe_silence(record, sock)?;
     }
     sock.netns()
+}
+
+/// Bits of [`abort_flag`] that speak of the socket.
+#[inline(always)]
+fn flags<R: Read>(sock: Sock<R>) -> Option<u16> {
+    let written: u32 = sock.beyond(field!(write_seq))?;
+    let acknowledged: u32 = sock.beyond(field!(snd_una))?;
+    let mptcp: Option<u8> = sock.beyond(field!(is_mptcp));
+    let mut flags = 0;
+    for (holds, flag) in [
+        (sock.is_locked()?, abort_flag::LOCKED),
+        (sock.has_received_fin()?, abort_flag::FIN_RECEIVED),
+        (written != acknowledged, abort_flag::UNACKED),
+        (mptcp.is_some_and(|is| is != 0), abort_flag::MPTCP),
+    ] {
+        if holds {
+            flags |= flag;
+        }
+    }
+    Some(if sock.is_dead()? { flags | of_orphan(sock)? } else { flags })
+}
+
+#[inline(always)]
+fn of_orphan<R: Read>(sock: Sock<R>) -> Option<u16> {
+    let linger2: i32 = sock.beyond(field!(linger2))?;
+    let mut flags = 0;
+    if linger2 < 0 {
+        flags |= abort_flag::LINGER2_NEGATIVE;
+    }
+    if sock.exceeds_memory() == Some(true) {
+        flags |= abort_flag::MEMORY_EXCEEDED;
+    }
+    Some(flags)
+}
+
+#[inline(always)]
+fn of_exiting_task() -> u16 {
+    if is_oom_victim() == Some(true) { abort_flag::OOM_VICTIM } else { 0 }
+}
+
+/// Writes what timers count: of a socket that was in use until now.
+#[inline(always)]
+fn describe_silence<R: Read>(record: *mut ConnectionAborted, sock: Sock<R>) -> Option<()> {
+    let in_use = sock.state()? != CLOSE;
+    // SAFETY: `record` is a slot of the ring; the helper has no preconditions.
+    unsafe {
+        let jiffies = bpf_jiffies64();
+        (*record).jiffies = jiffies;
+        (*record).user_timeout = 0;
+        (*record).probes = 0;
+        (*record).silent = 0;
+        if in_use {
+            (*record).user_timeout = sock.beyond(field!(user_timeout)).unwrap_or(0);
+            (*record).probes = sock.beyond(field!(probes)).unwrap_or(0);
+            (*record).silent = low(jiffies).wrapping_sub(sock.beyond(field!(last_ack))?);
+        }
+    }
+    Some(())
 }
 
 /// The kernel keeps 32 bits of the time when something happened.
@@ -93,27 +149,4 @@ fn fill<R: Read>(record: *mut ConnectionAborted, sock: Sock<R>, reason: i32) -> 
 #[expect(clippy::cast_possible_truncation, reason = "that is the point")]
 fn low(jiffies: u64) -> u32 {
     jiffies as u32
-}
-
-/// Bits of [`abort_flag`].
-#[inline(always)]
-fn flags<R: Read>(sock: Sock<R>) -> Option<u16> {
-    let sent: u32 = sock.beyond(field!(write_seq))?;
-    let linger2: i32 = sock.beyond(field!(linger2))?;
-    let mptcp: Option<u8> = sock.beyond(field!(is_mptcp));
-    let mut flags = 0;
-    for (holds, flag) in [
-        (sock.is_locked()?, abort_flag::LOCKED),
-        (sock.has_received_fin()?, abort_flag::FIN_RECEIVED),
-        (sent != sock.beyond(field!(snd_una))?, abort_flag::UNACKED),
-        (linger2 < 0, abort_flag::LINGER2_NEGATIVE),
-        (mptcp.is_some_and(|is| is != 0), abort_flag::MPTCP),
-        (sock.is_dead()? && sock.exceeds_memory() == Some(true), abort_flag::MEMORY_EXCEEDED),
-        (is_ending_oom_victim() == Some(true), abort_flag::OOM_VICTIM),
-    ] {
-        if holds {
-            flags |= flag;
-        }
-    }
-    Some(flags)
 }

@@ -16,6 +16,6 @@ pub(crate) use nf_conn::{CONFIRMED, NfConn};
 pub(crate) use skb::Skb;
 pub(crate) use sock::{CLOSE, LISTEN, Queue, Sock, describe_maybe};
 pub(crate) use task::{
-    TaskStruct, describe_current, describe_nobody, is_ending_oom_victim, is_user_task,
+    TaskStruct, describe_current, describe_nobody, is_exiting, is_oom_victim, is_user_task,
 };
 pub(crate) use tcp_header::TcpHeader;

@@ -44,17 +44,20 @@ pub(crate) fn is_user_task() -> Option<bool> {
     Some(flags & PF_KTHREAD == 0)
 }
 
-/// The current task is ending, and the OOM killer had chosen its process (mm/oom_kill.c, `mark_oom_victim`).
+/// The OOM killer had chosen the current task's process (mm/oom_kill.c, `mark_oom_victim`).
 #[inline(always)]
-pub(crate) fn is_ending_oom_victim() -> Option<bool> {
+pub(crate) fn is_oom_victim() -> Option<bool> {
     // SAFETY: the helper has no preconditions.
     let task = Memory::<Probe>::new(unsafe { bpf_get_current_task() } as *const u8)?;
-    let flags: u32 = task.get(field!(task_flags))?;
-    if flags & PF_EXITING == 0 {
-        return Some(false);
-    }
     let mm: u64 = task.follow(field!(task_signal))?.get(field!(signal_oom_mm))?;
     Some(mm != 0)
+}
+
+/// The task described here was ending.
+#[inline(always)]
+pub(crate) fn is_exiting(task: *const Task) -> bool {
+    // SAFETY: `task` is a slot of the ring that has been written.
+    unsafe { (*task).flags & PF_EXITING != 0 }
 }
 
 /// Writes the current task. Whether it is the doer is for the reader to say.

@@ -1,17 +1,18 @@
+use std::time::Duration;
+
 use tcpwatch_common::wire::{self, abort_flag, socket_file};
 
 use super::{Decoder, Malformed, flow::flow, socket::required, task::task, ticks};
-use crate::event::{ConnectionAborted, NetNs, SocketFile, Task, Time};
+use crate::event::{ConnectionAborted, NetNs, SocketFile, Task, TcpState, Time};
 
 impl Decoder {
     pub(super) fn connection_aborted(
         &self,
         record: &wire::ConnectionAborted,
     ) -> Result<ConnectionAborted, Malformed> {
-        let time = Time(record.header.time);
         let flag = |flag| record.flags & flag != 0;
         Ok(ConnectionAborted {
-            time,
+            time: Time(record.header.time),
             netns: NetNs(record.header.netns),
             flow: flow(&record.flow)?,
             socket: required(&record.socket)?,
@@ -28,9 +29,15 @@ impl Decoder {
             linger2_negative: flag(abort_flag::LINGER2_NEGATIVE),
             mptcp: flag(abort_flag::MPTCP),
             memory_exceeded: flag(abort_flag::MEMORY_EXCEEDED),
-            silence: Some(ticks::span(record.silent, time, record.jiffies)),
+            silence: silence(record),
         })
     }
+}
+
+/// The timers of a socket that is closed are not read.
+fn silence(record: &wire::ConnectionAborted) -> Option<Duration> {
+    let in_use = TcpState::from_kernel(record.socket.state) != TcpState::Close;
+    in_use.then(|| ticks::span(record.silent, Time(record.header.time), record.jiffies))
 }
 
 fn file(number: u8) -> SocketFile {
@@ -49,8 +56,6 @@ fn unread(difference: u32) -> u32 {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::super::sample;
     use super::*;
 
@@ -66,6 +71,14 @@ mod tests {
         assert_eq!((aborted.locked, aborted.fin_received), (true, true));
         assert!(!aborted.unacknowledged && !aborted.linger2_negative && !aborted.mptcp);
         assert!(!aborted.memory_exceeded && !aborted.task.oom_victim);
+        assert_eq!(aborted.silence, None, "not read of a closed socket");
+    }
+
+    #[test]
+    fn a_peer_that_fell_silent() {
+        let mut record = sample::connection_aborted();
+        record.socket.state = 1;
+        let aborted = Decoder::default().connection_aborted(&record).unwrap();
         assert_eq!(aborted.silence, Some(Duration::from_secs(2)));
     }
 
@@ -83,12 +96,11 @@ mod tests {
     }
 
     #[test]
-    fn a_file_of_which_nothing_is_known() {
-        let number = |number| file(number);
-        let (open, none) = (number(socket_file::OPEN), number(socket_file::NONE));
-        assert_eq!((open, none), (SocketFile::Open, SocketFile::None));
-        assert_eq!(number(socket_file::UNKNOWN), SocketFile::Unknown);
-        assert_eq!(number(99), SocketFile::Unknown);
+    fn what_became_of_the_file() {
+        assert_eq!(file(socket_file::OPEN), SocketFile::Open);
+        assert_eq!(file(socket_file::NONE), SocketFile::None);
+        assert_eq!(file(socket_file::UNKNOWN), SocketFile::Unknown);
+        assert_eq!(file(99), SocketFile::Unknown);
     }
 
     #[test]

@@ -41,9 +41,9 @@ pub struct ConnectionAborted {
     /// Bytes received and never read; a FIN counts as one.
     pub unread: u32,
     pub reason: Option<String>,
-    /// Milliseconds; 0 = not set.
+    /// Milliseconds; 0 = not set, or the socket was not in use any more (state CLOSE).
     pub user_timeout: u32,
-    /// Keepalive or window probes sent without an answer.
+    /// Keepalive or window probes sent without an answer; 0 in state CLOSE.
     pub probes: u8,
     /// Who was running: see [`Self::doer`].
     pub task: Task,
@@ -58,7 +58,7 @@ pub struct ConnectionAborted {
     /// Data or a FIN was not yet sent, or not yet acknowledged.
     #[serde(default)]
     pub unacknowledged: bool,
-    /// `TCP_LINGER2` below zero.
+    /// `TCP_LINGER2` below zero; looked at for orphans only.
     #[serde(default)]
     pub linger2_negative: bool,
     /// A subflow of an MPTCP connection.
@@ -67,7 +67,7 @@ pub struct ConnectionAborted {
     /// TCP's memory was above the last value of `tcp_mem`; looked at for orphans only.
     #[serde(default)]
     pub memory_exceeded: bool,
-    /// How long ago the peer last acknowledged anything.
+    /// How long ago the peer last acknowledged anything; `None` in state CLOSE.
     #[serde(default)]
     pub silence: Option<Duration>,
 }

@@ -179,7 +179,7 @@ impl Story {
             linger2_negative: false,
             mptcp: false,
             memory_exceeded: false,
-            silence: Some(Duration::from_secs(3)),
+            silence: None,
         };
         because(&mut rst);
         self.tell(Event::ConnectionAborted(rst))

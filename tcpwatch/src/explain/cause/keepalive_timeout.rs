@@ -119,6 +119,8 @@ impl fmt::Display for Defaults {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use crate::event::{ConnectionAborted, SocketFile, TcpState};
     use crate::explain::story::Story;
 
@@ -127,6 +129,7 @@ mod tests {
             rst.socket.state = TcpState::Established;
             rst.socket.keepalive = true;
             (rst.locked, rst.file, rst.probes) = (false, SocketFile::Open, 3);
+            rst.silence = Some(Duration::from_secs(3));
             because(rst);
         })
     }
@@ -151,11 +154,11 @@ mod tests {
         let story = Story::new().namespace(2, &["10.0.0.2"], false);
         let story = story.knowing("net.ipv4.tcp_keepalive_time", "600").namespace(1, &["10.0.0.1"], false);
         let story = story.knowing("net.ipv4.tcp_keepalive_time", "7200").after(1);
-        let evidence = story
-            .gives_up("10.0.0.1:80", "10.0.0.9:40000", |rst| {
-                rst.reason = Some("TCP_KEEPALIVE_TIMEOUT".into());
-            })
-            .evidence();
+        let stated = |rst: &mut ConnectionAborted| {
+            rst.reason = Some("TCP_KEEPALIVE_TIMEOUT".into());
+            rst.silence = Some(Duration::from_secs(3));
+        };
+        let evidence = story.gives_up("10.0.0.1:80", "10.0.0.9:40000", stated).evidence();
         assert!(evidence.contains("time/intvl/probes = 7200/?/? here"), "{evidence}");
         assert!(evidence.contains("last acknowledged 3.0 s before"), "{evidence}");
     }

@@ -109,7 +109,7 @@ fn out_of_memory() -> Remedy {
 
 fn killed() -> Remedy {
     Remedy {
-        now: "find who sent SIGKILL: a grace period that ran out, a liveness probe, TimeoutStopSec, a person".into(),
+        now: "find who sent SIGKILL: a grace period that ran out, a failed probe, an operator".into(),
         fix: "on SIGTERM stop accepting, finish, close, exit; grace period above the longest request".into(),
         trade_off: "every second of draining makes each step of a rollout a second longer".into(),
         do_not: "kill -9 a process with open connections; hide it with client retries only".into(),
