@@ -49,6 +49,22 @@ pub enum Command {
 
 #[derive(Args, Debug)]
 pub struct Rst {
+    #[command(flatten)]
+    pub view: View,
+
+    #[command(flatten)]
+    pub watching: Watching,
+
+    #[command(flatten)]
+    pub wanted: Wanted,
+
+    #[command(flatten)]
+    pub limits: Limits,
+}
+
+/// How verdicts are shown.
+#[derive(Args, Clone, Copy, Debug)]
+pub struct View {
     /// Show a block per reset: cause, numbered evidence, and what to do
     #[arg(long, conflicts_with = "output")]
     pub explain: bool,
@@ -56,7 +72,11 @@ pub struct Rst {
     /// Format of what goes to stdout
     #[arg(short, long, value_enum, default_value_t = Output::Text)]
     pub output: Output,
+}
 
+/// How a running kernel is watched.
+#[derive(Args, Debug)]
+pub struct Watching {
     /// Write a line `ready` to this file descriptor when every hook is live; stderr gets one in any case
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(i32).range(0..))]
     pub ready_fd: Option<i32>,
@@ -64,12 +84,6 @@ pub struct Rst {
     /// Kernel type information, where the kernel has none at /sys/kernel/btf/vmlinux
     #[arg(long, value_name = "FILE")]
     pub btf: Option<PathBuf>,
-
-    #[command(flatten)]
-    pub wanted: Wanted,
-
-    #[command(flatten)]
-    pub limits: Limits,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -273,7 +287,7 @@ mod tests {
     #[test]
     fn nothing_said_means_everything_as_text() {
         let rst = parsed("").unwrap();
-        assert_eq!(rst.output, Output::Text);
+        assert_eq!(rst.view.output, Output::Text);
         assert_eq!(rst.wanted.filter(Vec::new()), Filter::default());
         assert_eq!((rst.limits.duration, rst.limits.count), (None, None));
     }

@@ -2,6 +2,8 @@
 
 mod causes;
 #[cfg(feature = "live")]
+mod netns;
+#[cfg(feature = "live")]
 mod ready;
 #[cfg(feature = "live")]
 mod rst;
@@ -10,6 +12,9 @@ mod signals;
 mod stdout;
 #[cfg(feature = "live")]
 mod urgent;
+mod view;
+#[cfg(feature = "live")]
+mod watch;
 
 use stdout::Stdout;
 
@@ -27,3 +32,5 @@ pub fn run(cli: &Cli) -> anyhow::Result<()> {
         Command::Causes => causes::run(Stdout::open()?),
     }
 }
+
+const CANNOT_WRITE: &str = "cannot write to stdout. Make room, or send it elsewhere";

@@ -204,6 +204,19 @@ pub struct Totals {
     pub namespaces: Vec<NamespaceTotals>,
 }
 
+impl Totals {
+    /// Takes in the account of another stream. Namespaces of different streams stay apart.
+    pub fn add(&mut self, other: Self) {
+        self.explained += other.explained;
+        self.unexplained += other.unexplained;
+        self.lost += other.lost;
+        for (code, count) in other.causes {
+            *self.causes.entry(code).or_default() += count;
+        }
+        self.namespaces.extend(other.namespaces);
+    }
+}
+
 /// One namespace against the kernel's own counter.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct NamespaceTotals {
