@@ -2,6 +2,8 @@
 
 mod causes;
 #[cfg(feature = "live")]
+mod demo;
+#[cfg(feature = "live")]
 mod netns;
 #[cfg(feature = "live")]
 mod ready;
@@ -25,8 +27,12 @@ pub fn run(cli: &Cli) -> anyhow::Result<()> {
     match &cli.command {
         #[cfg(feature = "live")]
         Command::Rst(args) => rst::run(args, cli.verbose > 0),
+        #[cfg(feature = "live")]
+        Command::Demo(args) => demo::run(args, cli.verbose > 0),
+        #[cfg(feature = "live")]
+        Command::DemoActor(args) => crate::demo::play(&args.name, args.within),
         #[cfg(not(feature = "live"))]
-        Command::Rst(_) => anyhow::bail!(
+        Command::Rst(_) | Command::Demo(_) | Command::DemoActor(_) => anyhow::bail!(
             "this tcpwatch was built without support for watching a kernel. Build it with the feature `live`"
         ),
         Command::Causes => causes::run(Stdout::open()?),

@@ -2,8 +2,8 @@
 
 /// Everything below `command`: the edges put the house together.
 const ALL: &[&str] = &[
-    "cli", "session", "source", "decode", "filter", "sink", "timeline", "engine", "explain",
-    "memory", "btf", "event", WIRE,
+    "cli", "session", "demo", "source", "decode", "filter", "sink", "timeline", "engine",
+    "explain", "memory", "btf", "event", WIRE,
 ];
 
 /// The crate with wire records and offsets; to be known as little as any room above.
@@ -16,6 +16,7 @@ pub(crate) const ROOMS: &[(&str, &[&str])] = &[
     ("command", ALL),
     ("cli", &["filter", "explain", "event"]),
     ("session", &["filter", "sink", "timeline", "engine", "explain", "event"]),
+    ("demo", &["source", "sink", "explain", "event"]),
     ("source", &["decode", "btf", "event", WIRE]),
     ("decode", &["event", WIRE]),
     ("filter", &["explain", "event"]),
