@@ -39,6 +39,7 @@ pub mod session;
 #[cfg(feature = "live")]
 pub mod demo;
 pub mod source;
+pub mod recording;
 pub mod decode;
 pub mod filter;
 pub mod sink;

@@ -11,7 +11,7 @@ use tokio::sync::Notify;
 
 use super::ready::Ready;
 use super::stdout::Stdout;
-use super::{signals, view, watch};
+use super::{record, signals, view, watch};
 use crate::cli::{Demo, Incident, Output, View};
 use crate::demo::{self, Act, Heard, Listener, Log, Named, Script, Stage};
 use crate::filter::{Filter, Namespace};
@@ -20,13 +20,16 @@ use crate::source;
 
 pub(super) fn run(args: &Demo, verbose: bool) -> anyhow::Result<()> {
     let script = script(args.incident);
+    let recorder =
+        args.recording.to.as_deref().map(|to| record::recorder(to, &args.recording.keeping));
+    let recorder = recorder.transpose()?;
     let stop = signals::stop_requested()?;
     let mut log = Log::new(Stdout::open()?);
     let (stage, act) = script.set(&mut log)?;
     let (curtain, ready) = curtain()?;
     let heard = Heard::default();
     let outcome = perform(script, act, log, heard.listener(), curtain, Arc::clone(&stop))?;
-    let session = session(&stage, heard, verbose)?;
+    let session = session(&stage, heard, verbose)?.recorded_by(recorder);
     let options = source::Options { btf: args.btf.clone() };
     let open = || Ok(Named::boxed(source::open(&options)?, stage.names()));
     watch::run_on(open, session, None, ready, &stop)?;
@@ -51,7 +54,7 @@ fn curtain() -> anyhow::Result<(PipeReader, Ready)> {
 fn session(stage: &Stage, heard: Heard, verbose: bool) -> io::Result<Session> {
     let netns = stage.names().into_keys().map(Namespace::Inode).collect();
     let filter = Filter { netns, ..Filter::default() };
-    let mut sinks = view::sinks(&View { explain: true, output: Output::Text }, verbose)?;
+    let mut sinks = view::sinks(View { explain: true, output: Output::Text }, verbose)?;
     sinks.push(Box::new(heard));
     Ok(Session::new(filter, None, sinks))
 }

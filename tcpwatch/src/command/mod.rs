@@ -8,6 +8,9 @@ mod netns;
 #[cfg(feature = "live")]
 mod ready;
 #[cfg(feature = "live")]
+mod record;
+mod replay;
+#[cfg(feature = "live")]
 mod rst;
 #[cfg(feature = "live")]
 mod signals;
@@ -24,17 +27,23 @@ use crate::cli::{Cli, Command};
 
 /// Does what was asked for.
 pub fn run(cli: &Cli) -> anyhow::Result<()> {
+    let verbose = cli.verbose > 0;
     match &cli.command {
         #[cfg(feature = "live")]
-        Command::Rst(args) => rst::run(args, cli.verbose > 0),
+        Command::Rst(args) => rst::run(args, verbose),
         #[cfg(feature = "live")]
-        Command::Demo(args) => demo::run(args, cli.verbose > 0),
+        Command::Record(args) => record::run(args, verbose),
+        #[cfg(feature = "live")]
+        Command::Demo(args) => demo::run(args, verbose),
         #[cfg(feature = "live")]
         Command::DemoActor(args) => crate::demo::play(&args.name, args.within),
         #[cfg(not(feature = "live"))]
-        Command::Rst(_) | Command::Demo(_) | Command::DemoActor(_) => anyhow::bail!(
-            "this tcpwatch was built without support for watching a kernel. Build it with the feature `live`"
-        ),
+        Command::Rst(_) | Command::Record(_) | Command::Demo(_) | Command::DemoActor(_) => {
+            anyhow::bail!(
+                "this tcpwatch was built without support for watching a kernel. Build it with the feature `live`"
+            )
+        }
+        Command::Replay(args) => replay::run(args, verbose),
         Command::Causes => causes::run(Stdout::open()?),
     }
 }

@@ -2,8 +2,21 @@
 
 /// Everything below `command`: the edges put the house together.
 const ALL: &[&str] = &[
-    "cli", "session", "demo", "source", "decode", "filter", "sink", "timeline", "engine",
-    "explain", "memory", "btf", "event", WIRE,
+    "cli",
+    "session",
+    "demo",
+    "source",
+    "recording",
+    "decode",
+    "filter",
+    "sink",
+    "timeline",
+    "engine",
+    "explain",
+    "memory",
+    "btf",
+    "event",
+    WIRE,
 ];
 
 /// The crate with wire records and offsets; to be known as little as any room above.
@@ -15,9 +28,10 @@ pub(crate) const WIRE: &str = "tcpwatch_common";
 pub(crate) const ROOMS: &[(&str, &[&str])] = &[
     ("command", ALL),
     ("cli", &["filter", "explain", "event"]),
-    ("session", &["filter", "sink", "timeline", "engine", "explain", "event"]),
+    ("session", &["recording", "filter", "sink", "timeline", "engine", "explain", "event"]),
     ("demo", &["source", "sink", "explain", "event"]),
     ("source", &["decode", "btf", "event", WIRE]),
+    ("recording", &["event"]),
     ("decode", &["event", WIRE]),
     ("filter", &["explain", "event"]),
     ("sink", &["explain", "event"]),
