@@ -20,9 +20,7 @@ use crate::source;
 
 pub(super) fn run(args: &Demo, verbose: bool) -> anyhow::Result<()> {
     let script = script(args.incident);
-    let recorder =
-        args.recording.to.as_deref().map(|to| record::recorder(to, &args.recording.keeping));
-    let recorder = recorder.transpose()?;
+    let recorder = record::beside(&args.recording)?;
     let stop = signals::stop_requested()?;
     let mut log = Log::new(Stdout::open()?);
     let (stage, act) = script.set(&mut log)?;

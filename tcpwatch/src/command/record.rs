@@ -7,7 +7,7 @@ use anyhow::bail;
 use super::ready::Ready;
 use super::stdout::Stdout;
 use super::{signals, view, watch};
-use crate::cli::{Keeping, Record};
+use crate::cli::{Keeping, Record, Recording};
 use crate::filter::Filter;
 use crate::recording::{Place, Recorder, Rotation};
 use crate::session::Session;
@@ -20,8 +20,13 @@ pub(super) fn run(args: &Record, verbose: bool) -> anyhow::Result<()> {
     watch::run(&args.watching, session.recorded_by(Some(recorder)), args.duration, ready, &stop)
 }
 
+/// What is recorded beside what is shown.
+pub(super) fn beside(asked: &Recording) -> anyhow::Result<Option<Recorder>> {
+    asked.to.as_deref().map(|to| recorder(to, &asked.keeping)).transpose()
+}
+
 /// One that writes to a directory, to a file, or to stdout (`-`).
-pub(super) fn recorder(to: &Path, keeping: &Keeping) -> anyhow::Result<Recorder> {
+fn recorder(to: &Path, keeping: &Keeping) -> anyhow::Result<Recorder> {
     if to == Path::new("-") {
         return to_stdout();
     }
