@@ -32,8 +32,8 @@ fn the_conntrack_demo_explains_what_it_made(_: Ip) {
 fn the_overflow_demo_explains_what_it_made(_: Ip) {
     let ended = Demo::starts(&["overflow"]).ends();
     is_explained(&ended, &["accept-queue-overflow"], 4);
-    ended.has_said("the client's data met a listener");
-    ended.has_said("the last ACK was refused");
+    ended.has_said("last ACK was dropped, and");
+    ended.has_said("last ACK was refused");
     ended.has_said("held by demo-server[");
 }
 
