@@ -1,11 +1,13 @@
 //! A client, a router that translates a service address, and two back ends. The client falls silent for longer than
 //! the router remembers; its next words are translated anew, and the other back end knows nothing of the connection.
 
+use std::io;
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::thread;
 use std::time::Duration;
 
 use anyhow::Context;
+use nix::errno::Errno;
 
 use super::link::{self, Net};
 use super::log::Log;
@@ -43,7 +45,7 @@ fn set(stage: &mut Stage) -> anyhow::Result<Act> {
         member.within(|| link::default_route(gateway.address)).context("cannot set a route")?;
     }
     scene.router.set("net.ipv4.ip_forward", 1)?;
-    scene.router.within(install).context(NO_NAT)?;
+    scene.router.within(install).map_err(no_nat)?;
     scene.router.set(TIMEOUT, SECONDS)?;
     stage.note(format!(
         "service {SERVICE} -> demo-backend-a, demo-backend-b in turn (DNAT in demo-router)"
@@ -78,8 +80,20 @@ impl Scene {
     }
 }
 
-fn install() -> std::io::Result<()> {
+fn install() -> io::Result<()> {
     nat::install(SERVICE, [BACKEND_A.address, BACKEND_B.address])
+}
+
+/// What a kernel says that lacks a protocol, a subsystem, or a kind of chain or expression.
+fn no_nat(error: io::Error) -> anyhow::Error {
+    let missing = [Errno::EPROTONOSUPPORT, Errno::EOPNOTSUPP, Errno::ENOENT];
+    let sentence = if missing.iter().any(|errno| error.raw_os_error() == Some(*errno as i32)) {
+        "this kernel cannot translate addresses for the demo. Load its modules nf_tables, nft_chain_nat, nft_nat and \
+         nft_numgen (modprobe), or use a kernel that has them"
+    } else {
+        "cannot make the rules that translate the service address"
+    };
+    anyhow::Error::from(error).context(sentence)
 }
 
 /// The first address of its network.
@@ -99,12 +113,19 @@ const TIMEOUT: &str = "net.netfilter.nf_conntrack_tcp_timeout_established";
 const SECONDS: u32 = 2;
 const SILENCE: Duration = Duration::from_secs(3);
 
-const NO_NAT: &str = "this kernel cannot translate addresses for the demo. Load its modules nf_tables, nft_chain_nat, \
-    nft_nat and nft_numgen (modprobe), or use a kernel that has them";
-
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_kernel_without_translation_is_told_what_to_load() {
+        let error = |errno| format!("{:#}", no_nat(io::Error::from(errno)));
+        assert!(
+            error(Errno::ENOENT)
+                .contains("modules nf_tables, nft_chain_nat, nft_nat and nft_numgen")
+        );
+        assert!(!error(Errno::EPERM).contains("modules"));
+    }
 
     #[test]
     fn the_router_is_the_first_host_of_each_network() {

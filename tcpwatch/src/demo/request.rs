@@ -12,6 +12,7 @@ use crate::source::kernel::netlink::{Messages, NLMSG_ERROR, error_of, open};
 /// One message under construction. Numbers are in the machine's byte order unless said otherwise.
 #[derive(Clone, Debug)]
 pub(super) struct Request {
+    flags: u16,
     bytes: Vec<u8>,
 }
 
@@ -23,11 +24,11 @@ impl Request {
         bytes.extend_from_slice(&kind.to_ne_bytes());
         bytes.extend_from_slice(&(flags | NLM_F_REQUEST).to_ne_bytes());
         bytes.extend_from_slice(&[0; 8]);
-        Self { bytes }.raw(head)
+        Self { flags, bytes }.raw(head)
     }
 
     pub(super) fn attribute(self, kind: u16, value: &[u8]) -> Self {
-        self.nest(kind & NLA_TYPE_MASK, |inside| inside.raw(value))
+        self.nest(kind, |inside| inside.raw(value))
     }
 
     /// With the zero byte that ends it.
@@ -56,7 +57,7 @@ impl Request {
     }
 
     fn wants_answer(&self) -> bool {
-        self.bytes[6] & NLM_F_ACK.to_ne_bytes()[0] != 0
+        self.flags & NLM_F_ACK != 0
     }
 
     fn finish(mut self) -> Vec<u8> {
@@ -97,7 +98,6 @@ const NLM_F_EXCL: u16 = 0x200;
 const NLM_F_CREATE: u16 = 0x400;
 const NLM_F_APPEND: u16 = 0x800;
 const NLA_F_NESTED: u16 = 0x8000;
-const NLA_TYPE_MASK: u16 = 0x3fff;
 /// Answers repeat the request (`struct nlmsgerr`), and ours are small.
 const BUFFER: usize = 16 * 1024;
 /// The kernel answers before `send` returns, unless it has to load a module.

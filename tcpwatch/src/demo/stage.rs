@@ -185,7 +185,7 @@ impl Actor {
 /// Ctrl-C is for us alone: a process group of its own does not hear it.
 fn command(name: &str, within: Option<u32>) -> Command {
     let mut command = Command::new("/proc/self/exe");
-    command.args(["demo-actor", name]);
+    command.arg0("tcpwatch").args(["demo-actor", name]);
     command.args(within.into_iter().flat_map(|pid| ["--within".into(), pid.to_string()]));
     command.process_group(0).stdin(Stdio::piped()).stdout(Stdio::piped());
     command
