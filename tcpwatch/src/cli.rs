@@ -48,6 +48,10 @@ pub enum Command {
     #[command(after_help = RECORD_EXAMPLES)]
     Record(Record),
 
+    /// Copy recordings without their addresses and names, for other people's eyes
+    #[command(after_help = ANONYMIZE_EXAMPLES)]
+    Anonymize(Anonymize),
+
     /// Explain recordings; needs no root and no Linux
     #[command(after_help = REPLAY_EXAMPLES)]
     Replay(Replay),
@@ -70,6 +74,10 @@ pub struct Rst {
     #[command(flatten)]
     pub limits: Limits,
 
+    /// Also record to a directory of segments, or a FILE.tcpw.jsonl.zst
+    #[arg(long, value_name = "PLACE", help_heading = "Recording")]
+    pub record: Option<PathBuf>,
+
     #[command(flatten)]
     pub recording: Recording,
 }
@@ -88,10 +96,7 @@ pub struct Record {
     pub duration: Option<Duration>,
 
     #[command(flatten)]
-    pub keeping: Keeping,
-
-    #[command(flatten)]
-    pub flying: Flying,
+    pub how: Recording,
 }
 
 #[derive(Args, Debug)]
@@ -111,19 +116,39 @@ pub struct Replay {
     pub count: Option<NonZeroU64>,
 }
 
-/// A recording beside what is shown.
 #[derive(Args, Debug)]
-#[command(next_help_heading = "Recording")]
-pub struct Recording {
-    /// Also record to a directory of segments, or a FILE.tcpw.jsonl.zst
-    #[arg(long = "record", value_name = "PLACE")]
-    pub to: Option<PathBuf>,
+pub struct Anonymize {
+    /// Recordings, directories of them, or - for stdin
+    #[arg(value_name = "FILE|DIR", required = true)]
+    pub inputs: Vec<PathBuf>,
 
+    /// A directory of segments (made when it is not there), a FILE.tcpw.jsonl.zst, or - for stdout
+    #[arg(short = 'o', long = "out", value_name = "PLACE")]
+    pub to: PathBuf,
+
+    /// What to replace
+    #[arg(long, value_enum, default_value_t = Secret::All)]
+    pub level: Secret,
+
+    /// Write what was replaced by what to this new file, to be kept apart from the recording
+    #[arg(long, value_name = "FILE")]
+    pub mapping: Option<PathBuf>,
+
+    #[command(flatten)]
+    pub keeping: Keeping,
+}
+
+/// How to record.
+#[derive(Args, Debug)]
+pub struct Recording {
     #[command(flatten)]
     pub keeping: Keeping,
 
     #[command(flatten)]
     pub flying: Flying,
+
+    #[command(flatten)]
+    pub anonymizing: Anonymizing,
 }
 
 /// When a directory of segments gets its next one.
@@ -162,6 +187,28 @@ impl Flying {
         let (after, triggers) = (self.after, self.on.clone());
         self.ring.map(|span| Flight { span, after, triggers })
     }
+}
+
+/// Recordings for other people's eyes.
+#[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Recording")]
+pub struct Anonymizing {
+    /// Replace addresses and names, the same by the same: all of them, or public addresses only
+    #[arg(long, value_name = "LEVEL", value_enum, num_args = 0..=1, require_equals = true)]
+    #[arg(default_missing_value = "all")]
+    pub anonymize: Option<Secret>,
+
+    /// Write what was replaced by what to this new file, to be kept apart from the recording
+    #[arg(long, value_name = "FILE", requires = "anonymize")]
+    pub mapping: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Secret {
+    /// Addresses (but loopback and multicast), and names of hosts, processes, namespaces and cgroups
+    All,
+    /// Public addresses
+    Public,
 }
 
 /// How verdicts are shown.
@@ -375,6 +422,12 @@ Examples:
   tcpwatch record -o rare --ring 60s --on cause=conntrack-expired   only what leads to it, and 30 s more
   kubectl debug node/n1 --image tcpwatch -- tcpwatch record -o - > n1.tcpw.jsonl.zst
   tcpwatch rst --explain --record incident               watch and record";
+
+const ANONYMIZE_EXAMPLES: &str = "\
+Examples:
+  tcpwatch anonymize incident.tcpw.jsonl.zst -o public.tcpw.jsonl.zst
+  tcpwatch anonymize incident -o public --mapping mapping.jsonl   you can translate answers back
+Sysctls and what the kernel did stay, so does the explanation. Ports, process and user numbers stay too.";
 
 const REPLAY_EXAMPLES: &str = "\
 Examples:

@@ -128,7 +128,7 @@ impl Session {
         self.desk.each(|sink| sink.totals(&summary))?;
         self.desk.each(|sink| sink.flush())?;
         let account = Account::new(totals.explained, totals.unexplained, totals.lost, cpu);
-        let recording = self.tap.map_or(Ok(()), |recorder| recorder.finish(account));
+        let recording = self.tap.map_or(Ok(()), |recorder| recorder.finish(Some(account)));
         Ok(Ended { totals, recording })
     }
 

@@ -55,7 +55,8 @@ pub(crate) const FENCES: &[(&str, &str, &str)] = &[
 pub(crate) const OPEN: &[&str] = &["crate::explain::cause::Cause"];
 
 /// Files that are compiled for tests only: a story may tell the whole house.
-pub(crate) const TEST_FILES: &[&str] = &["laws", "explain/story", "recording/samples", "sink/samples"];
+pub(crate) const TEST_FILES: &[&str] =
+    &["laws", "explain/story", "recording/samples", "sink/samples"];
 
 /// Files here do not name each other by `super::` either.
 pub(crate) const LONERS: &str = "explain/cause";
