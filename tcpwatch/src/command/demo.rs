@@ -20,7 +20,8 @@ use crate::source;
 
 pub(super) fn run(args: &Demo, verbose: bool) -> anyhow::Result<()> {
     let script = script(args.incident);
-    let recorder = record::beside(&args.recording)?;
+    let recorder =
+        args.record.as_deref().map(|to| record::recorder(to, &args.recording)).transpose()?;
     let stop = signals::stop_requested()?;
     let mut log = Log::new(Stdout::open()?);
     let (stage, act) = script.set(&mut log)?;

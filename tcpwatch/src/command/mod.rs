@@ -1,10 +1,12 @@
 //! The verbs, one per file.
 
+mod anonymize;
 mod causes;
 #[cfg(feature = "live")]
 mod demo;
 #[cfg(feature = "live")]
 mod netns;
+mod place;
 #[cfg(feature = "live")]
 mod ready;
 #[cfg(feature = "live")]
@@ -43,6 +45,7 @@ pub fn run(cli: &Cli) -> anyhow::Result<()> {
                 "this tcpwatch was built without support for watching a kernel. Build it with the feature `live`"
             )
         }
+        Command::Anonymize(args) => anonymize::run(args),
         Command::Replay(args) => replay::run(args, verbose),
         Command::Causes => causes::run(Stdout::open()?),
     }
