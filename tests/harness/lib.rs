@@ -6,6 +6,7 @@
 pub mod address;
 pub mod cgroup;
 pub mod counters;
+pub mod demo;
 pub mod helper;
 pub mod namespace;
 pub mod need;

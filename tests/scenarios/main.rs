@@ -10,6 +10,7 @@
 
 mod aborts;
 mod conntrack;
+mod demo;
 mod guest;
 mod handover;
 mod listener;
@@ -46,6 +47,7 @@ fn scenarios() -> Vec<Scenario> {
         aborts::scenarios(),
         unexplained::scenarios(),
         storm::scenarios(),
+        demo::scenarios(),
     ]
     .concat()
 }
