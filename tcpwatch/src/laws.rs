@@ -78,32 +78,27 @@ fn stories() -> Vec<(&'static str, Vec<Event>)> {
     stories.map(|(name, story)| (name, story.events())).collect()
 }
 
-/// This host gives a connection up of its own accord: each cause once, beside a listener that others have used.
+/// This host gives a connection up of its own accord: each cause once, beside listeners.
 fn given_up() -> impl Iterator<Item = (&'static str, Story)> {
-    let ways: [(&str, fn(&mut ConnectionAborted)); 9] = [
-        ("closed with data unread", |rst| rst.unread = 17),
-        ("killed with data unread", |rst| {
-            rst.unread = 17;
-            rst.task.exit = Some(Exit::Signal(9));
-        }),
-        ("dissolved", |rst| rst.file = SocketFile::Open),
-        ("destroyed", |rst| rst.socket.state = TcpState::Established),
-        ("keepalive", |rst| {
-            (rst.socket.state, rst.socket.keepalive) = (TcpState::Established, true);
-            (rst.locked, rst.probes) = (false, 9);
-        }),
-        ("too many orphans", |rst| {
-            (rst.socket.owned, rst.socket.dead, rst.file) = (false, true, SocketFile::None);
-        }),
-        ("never accepted, listener open", never_accepted),
-        ("MPTCP", |rst| rst.mptcp = true),
-        ("nothing known", |rst| rst.file = SocketFile::Unknown),
-    ];
     let served = || Story::new().finds("0.0.0.0:80").opens("0.0.0.0:81").after(5);
-    let given_up = move |(name, way)| (name, served().gives_up(SERVER, CLIENT, way));
+    let way = |way: fn(&mut ConnectionAborted)| served().gives_up(SERVER, CLIENT, way);
     let closed = served().closes("0.0.0.0:80", Some(Exit::Signal(9))).after(1);
-    let emptied = ("queue emptied", closed.gives_up(SERVER, CLIENT, never_accepted));
-    ways.into_iter().map(given_up).chain([emptied])
+    let stories = [
+        ("closed with data unread", way(|rst| rst.unread = 17)),
+        (
+            "killed with data unread",
+            way(|rst| (rst.unread, rst.task.exit) = (17, Some(Exit::Signal(9)))),
+        ),
+        ("dissolved", way(|rst| rst.file = SocketFile::Open)),
+        ("destroyed", way(|rst| rst.socket.state = TcpState::Established)),
+        ("keepalive", way(|rst| rst.reason = Some("TCP_KEEPALIVE_TIMEOUT".into()))),
+        ("too many orphans", way(|rst| rst.reason = Some("TCP_ABORT_ON_MEMORY".into()))),
+        ("queue emptied", closed.gives_up(SERVER, CLIENT, never_accepted)),
+        ("never accepted, listener open", way(never_accepted)),
+        ("MPTCP", way(|rst| rst.mptcp = true)),
+        ("nothing known", way(|rst| rst.file = SocketFile::Unknown)),
+    ];
+    stories.into_iter()
 }
 
 fn never_accepted(rst: &mut ConnectionAborted) {

@@ -215,7 +215,8 @@ pub fn keepalive(stream: &TcpStream, probes: u32, user_timeout: u32) {
 
 /// `connect()` to an address of family AF_UNSPEC: the socket stays, the connection goes.
 pub fn dissolve(stream: &TcpStream) {
-    let nowhere = libc::sockaddr { sa_family: libc::AF_UNSPEC as u16, sa_data: [0; 14] };
+    let unspecified = libc::AF_UNSPEC.try_into().expect("a family is a small number");
+    let nowhere = libc::sockaddr { sa_family: unspecified, sa_data: [0; 14] };
     let size = size_of::<libc::sockaddr>().try_into().expect("an address is short");
     // SAFETY: the address is a local variable of the size that is told.
     let result = unsafe { libc::connect(stream.as_raw_fd(), &raw const nowhere, size) };

@@ -74,7 +74,8 @@ pub struct ConnectionAborted {
 
 impl ConnectionAborted {
     /// Who did it: the running task, if it held the socket's lock (timers and softirqs never do), and is no thread of
-    /// the kernel's, which closes what others left behind.
+    /// the kernel's, which closes what others left behind. A descriptor in flight between AF_UNIX sockets that nobody
+    /// can receive any more is closed by whoever closes such a socket next (net/unix/garbage.c, before 6.9).
     pub fn doer(&self) -> Option<&Task> {
         (self.locked && !self.task.kernel).then_some(&self.task)
     }

@@ -20,18 +20,18 @@ pub struct KeepaliveTimeout {
     /// Seconds since the peer last acknowledged anything; absent where the source does not say.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub silent_s: Option<f64>,
-    #[serde(flatten)]
     pub defaults: Defaults,
 }
 
-/// What sockets without settings of their own get in this namespace; `null` when not known.
+/// What sockets without settings of their own get in this namespace (`net.ipv4.tcp_keepalive_*`); `null` when not
+/// known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Defaults {
-    /// Seconds.
-    pub tcp_keepalive_time: Option<u32>,
-    /// Seconds.
-    pub tcp_keepalive_intvl: Option<u32>,
-    pub tcp_keepalive_probes: Option<u32>,
+    /// Seconds of silence before the first probe.
+    pub time_s: Option<u32>,
+    /// Seconds between probes.
+    pub intvl_s: Option<u32>,
+    pub probes: Option<u32>,
 }
 
 impl Explains for KeepaliveTimeout {
@@ -97,9 +97,9 @@ impl Defaults {
     fn of(case: &Case<'_>) -> Self {
         let value = |name| case.sysctl(name)?.parse().ok();
         Self {
-            tcp_keepalive_time: value("net.ipv4.tcp_keepalive_time"),
-            tcp_keepalive_intvl: value("net.ipv4.tcp_keepalive_intvl"),
-            tcp_keepalive_probes: value("net.ipv4.tcp_keepalive_probes"),
+            time_s: value("net.ipv4.tcp_keepalive_time"),
+            intvl_s: value("net.ipv4.tcp_keepalive_intvl"),
+            probes: value("net.ipv4.tcp_keepalive_probes"),
         }
     }
 }
@@ -110,9 +110,9 @@ impl fmt::Display for Defaults {
         write!(
             f,
             "net.ipv4.tcp_keepalive_time/intvl/probes = {}/{}/{} here, unless the socket has its own",
-            or_unknown(self.tcp_keepalive_time),
-            or_unknown(self.tcp_keepalive_intvl),
-            or_unknown(self.tcp_keepalive_probes)
+            or_unknown(self.time_s),
+            or_unknown(self.intvl_s),
+            or_unknown(self.probes)
         )
     }
 }
