@@ -193,7 +193,9 @@ fn a_server_that_closes_its_listener_on_waiting_clients(ip: Ip) {
     let mut server = Helper::listens(&host.namespace, SERVER, host.address());
     let mut clients = two_waiting(&host);
     server.closes();
-    clients.iter_mut().for_each(|client| assert_eq!(end_of(client), End::RESET));
+    for client in &mut clients {
+        assert_eq!(end_of(client), End::RESET);
+    }
 
     aborts(&host, &before, &[("OutRsts", 2), ("EstabResets", 4), ("TCPAbortOnClose", 0)]);
     for client in &clients {
@@ -214,7 +216,9 @@ fn a_server_that_is_killed_before_it_accepts(ip: Ip) {
     let mut clients = two_waiting(&host);
     let pid = server.pid();
     server.is_killed();
-    clients.iter_mut().for_each(|client| assert_eq!(end_of(client), End::RESET));
+    for client in &mut clients {
+        assert_eq!(end_of(client), End::RESET);
+    }
 
     aborts(&host, &before, &[("OutRsts", 2), ("EstabResets", 4), ("TCPAbortOnClose", 0)]);
     for client in &clients {
