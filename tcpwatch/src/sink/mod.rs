@@ -7,6 +7,7 @@ mod banner;
 mod block;
 mod clock;
 mod escape;
+mod evidence;
 mod explain;
 mod fold;
 mod json;
@@ -14,6 +15,7 @@ mod line;
 mod losses;
 mod out;
 mod paint;
+mod pcapng;
 mod totals;
 mod wrap;
 
@@ -30,6 +32,7 @@ pub use explain::Explain;
 pub use json::{Json, SCHEMA};
 pub use line::Line;
 pub use paint::Paint;
+pub use pcapng::Pcapng;
 
 /// Where conclusions go. An error means that nobody reads any more.
 pub trait Sink {
