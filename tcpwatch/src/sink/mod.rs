@@ -6,6 +6,7 @@
 mod banner;
 mod block;
 mod clock;
+mod csv;
 mod escape;
 mod evidence;
 mod explain;
@@ -15,7 +16,10 @@ mod line;
 mod losses;
 mod out;
 mod paint;
+#[cfg(feature = "parquet")]
+mod parquet;
 mod pcapng;
+mod table;
 mod totals;
 mod wrap;
 
@@ -27,11 +31,14 @@ use crate::explain::verdict::{Amendment, Totals, Verdict};
 
 pub use banner::Banner;
 pub use clock::Clock;
+pub use csv::Csv;
 pub use escape::Clean;
 pub use explain::Explain;
 pub use json::{Json, SCHEMA};
 pub use line::Line;
 pub use paint::Paint;
+#[cfg(feature = "parquet")]
+pub use parquet::Parquet;
 pub use pcapng::Pcapng;
 
 /// Where conclusions go. An error means that nobody reads any more.
