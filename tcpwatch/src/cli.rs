@@ -43,6 +43,14 @@ pub enum Command {
     #[command(after_help = RST_EXAMPLES)]
     Rst(Rst),
 
+    /// Record what the kernel tells, to be explained later or elsewhere
+    #[command(after_help = RECORD_EXAMPLES)]
+    Record(Record),
+
+    /// Explain recordings; needs no root and no Linux
+    #[command(after_help = REPLAY_EXAMPLES)]
+    Replay(Replay),
+
     /// List the causes tcpwatch can name
     Causes,
 }
@@ -60,6 +68,68 @@ pub struct Rst {
 
     #[command(flatten)]
     pub limits: Limits,
+
+    #[command(flatten)]
+    pub recording: Recording,
+}
+
+#[derive(Args, Debug)]
+pub struct Record {
+    /// A directory of segments (made when it is not there), a FILE.tcpw.jsonl.zst, or - for stdout
+    #[arg(short = 'o', long = "out", value_name = "PLACE")]
+    pub to: PathBuf,
+
+    #[command(flatten)]
+    pub watching: Watching,
+
+    /// Stop after this time: 60s, 5m, 1h30m
+    #[arg(long = "for", value_name = "DURATION", value_parser = parse_duration)]
+    pub duration: Option<Duration>,
+
+    #[command(flatten)]
+    pub keeping: Keeping,
+}
+
+#[derive(Args, Debug)]
+pub struct Replay {
+    /// Recordings, directories of them, or - for stdin
+    #[arg(value_name = "FILE|DIR", required = true)]
+    pub inputs: Vec<PathBuf>,
+
+    #[command(flatten)]
+    pub view: View,
+
+    #[command(flatten)]
+    pub wanted: Wanted,
+
+    /// Show this many resets; all are counted
+    #[arg(long, value_name = "N")]
+    pub count: Option<NonZeroU64>,
+}
+
+/// A recording beside what is shown.
+#[derive(Args, Debug)]
+#[command(next_help_heading = "Recording")]
+pub struct Recording {
+    /// Also record to a directory of segments, or a FILE.tcpw.jsonl.zst
+    #[arg(long = "record", value_name = "PLACE")]
+    pub to: Option<PathBuf>,
+
+    #[command(flatten)]
+    pub keeping: Keeping,
+}
+
+/// When a directory of segments gets its next one.
+#[derive(Args, Clone, Copy, Debug)]
+#[command(next_help_heading = "Recording")]
+pub struct Keeping {
+    /// Begin the next segment when one is this large: 64M, 1G
+    #[arg(long, value_name = "SIZE", default_value = "64M", value_parser = parse_size)]
+    pub rotate_size: u64,
+
+    /// Begin the next segment when one is this old: 1h
+    #[arg(long, value_name = "DURATION", default_value = "1h", value_parser = parse_duration)]
+    pub rotate_time: Duration,
 }
 
 /// How verdicts are shown.
@@ -205,6 +275,22 @@ fn duration(text: &str) -> Option<Duration> {
     Some(total).filter(|_| !text.is_empty())
 }
 
+fn parse_size(text: &str) -> Result<u64, String> {
+    size(text).ok_or_else(|| "expected a number with a unit (K, M, G) such as 64M".into())
+}
+
+/// Bytes; units are powers of ten, as for disks.
+fn size(text: &str) -> Option<u64> {
+    let (number, unit) = split_where(text, |c| !c.is_ascii_digit());
+    let unit = match unit {
+        "K" => 1_000,
+        "M" => 1_000_000,
+        "G" => 1_000_000_000,
+        _ => return None,
+    };
+    number.parse::<u64>().ok()?.checked_mul(unit)
+}
+
 fn split_where(text: &str, end: impl Fn(char) -> bool) -> (&str, &str) {
     text.split_at(text.find(end).unwrap_or(text.len()))
 }
@@ -228,6 +314,19 @@ Examples:
   tcpwatch rst --cause conntrack-expired,conntrack-flushed --host 10.0.0.0/8
   tcpwatch rst -o json --count 100 | jq -r 'select(.type == \"verdict\").cause'";
 
+const RECORD_EXAMPLES: &str = "\
+Examples:
+  tcpwatch record -o incident.tcpw.jsonl.zst --for 10m   one file
+  tcpwatch record -o /var/lib/tcpwatch                   a directory of segments
+  kubectl debug node/n1 --image tcpwatch -- tcpwatch record -o - > n1.tcpw.jsonl.zst
+  tcpwatch rst --explain --record incident               watch and record";
+
+const REPLAY_EXAMPLES: &str = "\
+Examples:
+  tcpwatch replay incident.tcpw.jsonl.zst --explain
+  tcpwatch replay /var/lib/tcpwatch --port 8080 -o json
+  zstdcat incident.tcpw.jsonl.zst | jq -c 'select(.type == \"rst_sent\")'   the events themselves";
+
 const EXIT_CODES: &str = "\
 Exit codes: 0 ok, 1 failure (the message says the next step), 2 wrong usage, 3 a gate was not met.
 Needs root, or CAP_BPF and CAP_PERFMON; more to see every namespace and process (see README.md).";
@@ -244,7 +343,7 @@ mod tests {
         let cli = Cli::try_from_words(words.split_whitespace())?;
         match cli.command {
             Command::Rst(rst) => Ok(rst),
-            Command::Causes => unreachable!(),
+            _ => unreachable!(),
         }
     }
 

@@ -48,8 +48,7 @@ async fn watch(
     live.drain(&mut events);
     live.finish(&mut events);
     feed(&mut session, &mut events)?;
-    session.finish(cpu_time()).context(CANNOT_WRITE)?;
-    Ok(())
+    session.finish(cpu_time()).context(CANNOT_WRITE)?.recording
 }
 
 async fn until_stopped(

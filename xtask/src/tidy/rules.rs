@@ -2,8 +2,20 @@
 
 /// Everything below `command`: the edges put the house together.
 const ALL: &[&str] = &[
-    "cli", "session", "source", "decode", "filter", "sink", "timeline", "engine", "explain",
-    "memory", "btf", "event", WIRE,
+    "cli",
+    "session",
+    "source",
+    "recording",
+    "decode",
+    "filter",
+    "sink",
+    "timeline",
+    "engine",
+    "explain",
+    "memory",
+    "btf",
+    "event",
+    WIRE,
 ];
 
 /// The crate with wire records and offsets; to be known as little as any room above.
@@ -15,8 +27,9 @@ pub(crate) const WIRE: &str = "tcpwatch_common";
 pub(crate) const ROOMS: &[(&str, &[&str])] = &[
     ("command", ALL),
     ("cli", &["filter", "explain", "event"]),
-    ("session", &["filter", "sink", "timeline", "engine", "explain", "event"]),
+    ("session", &["recording", "filter", "sink", "timeline", "engine", "explain", "event"]),
     ("source", &["decode", "btf", "event", WIRE]),
+    ("recording", &["event"]),
     ("decode", &["event", WIRE]),
     ("filter", &["explain", "event"]),
     ("sink", &["explain", "event"]),
