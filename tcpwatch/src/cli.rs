@@ -51,6 +51,10 @@ pub enum Command {
     #[command(after_help = REPLAY_EXAMPLES)]
     Replay(Replay),
 
+    /// Write what recordings explain for other programs: Wireshark, spreadsheets, databases
+    #[command(after_help = EXPORT_EXAMPLES)]
+    Export(Export),
+
     /// List the causes tcpwatch can name
     Causes,
 }
@@ -105,6 +109,36 @@ pub struct Replay {
     /// Show this many resets; all are counted
     #[arg(long, value_name = "N")]
     pub count: Option<NonZeroU64>,
+}
+
+#[derive(Args, Debug)]
+pub struct Export {
+    /// Recordings, directories of them, or - for stdin
+    #[arg(value_name = "FILE|DIR", required = true)]
+    pub inputs: Vec<PathBuf>,
+
+    /// What to write
+    #[arg(long, value_enum, value_name = "FORMAT")]
+    pub to: Format,
+
+    /// Where to write it: a file that is not there yet. Without it, stdout
+    #[arg(short, long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+
+    #[command(flatten)]
+    pub wanted: Wanted,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// Packets for Wireshark: the headers of each reset, put together anew, with the explanation as comment
+    Pcapng,
+    /// One JSON object per line, see docs/schema/verdict.schema.json
+    Json,
+    /// A table for spreadsheets, one row per reset
+    Csv,
+    /// The same table for databases
+    Parquet,
 }
 
 /// A recording beside what is shown.
@@ -326,6 +360,13 @@ Examples:
   tcpwatch replay incident.tcpw.jsonl.zst --explain
   tcpwatch replay /var/lib/tcpwatch --port 8080 -o json
   zstdcat incident.tcpw.jsonl.zst | jq -c 'select(.type == \"rst_sent\")'   the events themselves";
+
+const EXPORT_EXAMPLES: &str = "\
+Examples:
+  tcpwatch export incident.tcpw.jsonl.zst --to pcapng -o incident.pcapng
+  tshark -r incident.pcapng -Y 'frame.comment contains \"conntrack-expired\"'
+  tcpwatch export /var/lib/tcpwatch --to csv --cause unexplained > open-questions.csv
+  tcpwatch export /var/lib/tcpwatch --to json | jq -r 'select(.type == \"verdict\").cause' | sort | uniq -c";
 
 const EXIT_CODES: &str = "\
 Exit codes: 0 ok, 1 failure (the message says the next step), 2 wrong usage, 3 a gate was not met.

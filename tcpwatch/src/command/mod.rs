@@ -1,6 +1,7 @@
 //! The verbs, one per file.
 
 mod causes;
+mod export;
 #[cfg(feature = "live")]
 mod netns;
 #[cfg(feature = "live")]
@@ -36,8 +37,9 @@ pub fn run(cli: &Cli) -> anyhow::Result<()> {
             "this tcpwatch was built without support for watching a kernel. Build it with the feature `live`"
         ),
         Command::Replay(args) => replay::run(args, verbose),
+        Command::Export(args) => export::run(args),
         Command::Causes => causes::run(Stdout::open()?),
     }
 }
 
-const CANNOT_WRITE: &str = "cannot write to stdout. Make room, or send it elsewhere";
+const CANNOT_WRITE: &str = "cannot write the output. Make room, or send it elsewhere";

@@ -5,11 +5,12 @@ use super::escape::Clean;
 use crate::event::Time;
 use crate::explain::verdict::Evidence;
 
-/// `conntrack, 701 ms before: entry deleted`: one line, whatever names are in it.
-pub(super) fn line(evidence: &Evidence, reset: Time) -> String {
+/// `conntrack, 701 ms before: entry deleted`: one line, whatever names are in it. Without the time of the reset there
+/// is no age to tell.
+pub(super) fn line(evidence: &Evidence, reset: Option<Time>) -> String {
     let text = Clean(&evidence.text);
-    match evidence.at {
-        Some(at) => format!("{}, {}: {text}", evidence.source, age(reset, at)),
+    match evidence.at.zip(reset) {
+        Some((at, reset)) => format!("{}, {}: {text}", evidence.source, age(reset, at)),
         None => format!("{}: {text}", evidence.source),
     }
 }
@@ -33,9 +34,10 @@ mod tests {
 
     #[test]
     fn a_line_stays_one_line() {
-        let reset = Time(100_000_000_000);
+        let reset = Some(Time(100_000_000_000));
         assert_eq!(line(&Evidence::new("tcp", "a\nb"), reset), r"tcp: a\nb");
         let aged = Evidence::at("conntrack", Time(99_299_000_000), "entry deleted by x\u{1b}[2J");
         assert_eq!(line(&aged, reset), r"conntrack, 701 ms before: entry deleted by x\u{1b}[2J");
+        assert_eq!(line(&aged, None), r"conntrack: entry deleted by x\u{1b}[2J");
     }
 }

@@ -3,6 +3,7 @@
 //! Formats gather bytes and hand them on when told to: one write per drain of the rings, because text is the
 //! slowest part of the whole way. What they write depends on the events alone, never on when it is written.
 
+mod account;
 mod banner;
 mod block;
 mod clock;
@@ -29,6 +30,7 @@ use std::time::Duration;
 use crate::event::{CoverageDeclared, EventsLost, HostDescribed, Time};
 use crate::explain::verdict::{Amendment, Totals, Verdict};
 
+pub use account::Account;
 pub use banner::Banner;
 pub use clock::Clock;
 pub use csv::Csv;

@@ -7,7 +7,7 @@
 use super::Clean;
 use super::clock::Span;
 use super::losses::sentence;
-use crate::event::{Endpoint, EventsLost, NetNs, Owner, Time};
+use crate::event::{Endpoint, EventsLost, NetNs, Owner, TcpState, Time};
 use crate::explain::verdict::{Amendment, Evidence, Explanation, Finding, Verdict};
 
 /// What a column holds.
@@ -26,8 +26,8 @@ pub(super) enum Cell {
     Text(String),
     Number(i64),
     Time(Time),
-    /// The lines, and the time of the reset they are evidence of.
-    Evidence(Vec<Evidence>, Time),
+    /// The lines, and the time of the reset they are evidence of, where the row tells it.
+    Evidence(Vec<Evidence>, Option<Time>),
 }
 
 /// The columns, in order.
@@ -67,7 +67,7 @@ pub(super) type Row = Vec<Cell>;
 
 pub(super) fn of_verdict(verdict: &Verdict, host: &str) -> Row {
     let told = match &verdict.finding {
-        Finding::Explained(best) => explanation(best, verdict.time),
+        Finding::Explained(best) => explanation(best, Some(verdict.time)),
         Finding::Unexplained { missing } => unexplained(missing),
     };
     let mut row = head("verdict", verdict.time, host, Some(verdict.id));
@@ -81,7 +81,7 @@ pub(super) fn of_verdict(verdict: &Verdict, host: &str) -> Row {
 pub(super) fn of_amendment(amendment: &Amendment, host: &str) -> Row {
     let mut row = head("amendment", amendment.time, host, Some(amendment.of));
     row.extend([const { Cell::Empty }; PLACE]);
-    row.extend(explanation(&amendment.explanation, amendment.time));
+    row.extend(explanation(&amendment.explanation, None));
     row.extend(owner(amendment.owner.as_ref()));
     row.extend([Cell::Empty, Cell::Empty]);
     row
@@ -127,11 +127,11 @@ fn place(verdict: &Verdict) -> [Cell; PLACE] {
         text(verdict.errno.map(|errno| errno.name)),
         text(Some(verdict.mechanism.name())),
         text(verdict.reason.as_deref()),
-        text(verdict.state.map(|state| state.name())),
+        text(verdict.state.map(TcpState::name)),
     ]
 }
 
-fn explanation(explanation: &Explanation, reset: Time) -> [Cell; TOLD] {
+fn explanation(explanation: &Explanation, reset: Option<Time>) -> [Cell; TOLD] {
     let Explanation { certainty, cause } = explanation;
     let remedy = cause.remedy();
     [

@@ -42,7 +42,7 @@ fn write_explanation(text: &mut String, explanation: &Explanation, reset: Time) 
     let Explanation { certainty, cause } = explanation;
     _ = write!(text, ": {} ({certainty}): {}", cause.code(), Clean(cause));
     for (index, line) in cause.evidence().iter().enumerate() {
-        _ = write!(text, "\n{} {}", index + 1, evidence::line(line, reset));
+        _ = write!(text, "\n{} {}", index + 1, evidence::line(line, Some(reset)));
     }
     let remedy = cause.remedy();
     _ = write!(text, "\nnow: {}\nfix: {}", Clean(remedy.now), Clean(remedy.fix));
