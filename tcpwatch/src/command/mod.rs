@@ -1,9 +1,11 @@
 //! The verbs, one per file.
 
+mod anonymize;
 mod causes;
 mod export;
 #[cfg(feature = "live")]
 mod netns;
+mod place;
 #[cfg(feature = "live")]
 mod ready;
 #[cfg(feature = "live")]
@@ -36,6 +38,7 @@ pub fn run(cli: &Cli) -> anyhow::Result<()> {
         Command::Rst(_) | Command::Record(_) => anyhow::bail!(
             "this tcpwatch was built without support for watching a kernel. Build it with the feature `live`"
         ),
+        Command::Anonymize(args) => anonymize::run(args),
         Command::Replay(args) => replay::run(args, verbose),
         Command::Export(args) => export::run(args),
         Command::Causes => causes::run(Stdout::open()?),
