@@ -123,7 +123,7 @@ fn a_file_that_is_there_is_not_written_over() {
     let file = Exported::to("csv", &[]);
     let before = fs::read(&file.path).unwrap();
     let error = export("csv", &file.path, &[]).unwrap_err().to_string();
-    assert!(error.contains("Give --out the name of a file that is not there"), "{error}");
+    assert!(error.contains("Give the name of a file that is not there"), "{error}");
     assert_eq!(fs::read(&file.path).unwrap(), before);
 }
 

@@ -1,12 +1,12 @@
 //! `tcpwatch export`: what recordings explain, for other programs.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs;
 use std::io::{self, Write};
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use anyhow::{Context, bail};
 
+use super::new_file;
 use super::replay::{filter, play};
 use super::stdout::Stdout;
 use crate::cli::{Export, Format};
@@ -51,21 +51,13 @@ fn parquet(_args: &Export) -> anyhow::Result<Box<dyn Sink>> {
 
 fn output(args: &Export) -> anyhow::Result<Box<dyn Write + Send>> {
     if let Some(path) = args.out.as_deref().filter(|path| *path != Path::new(STREAM)) {
-        return Ok(Box::new(create(path)?));
+        return Ok(Box::new(new_file::create(path)?));
     }
     let stdout = Stdout::open()?;
     if is_binary(args.to) && stdout.is_terminal() {
         bail!("this format is not for terminals. Give a file with --out, or send it to a pipe")
     }
     Ok(Box::new(stdout))
-}
-
-/// For nobody else's eyes, and never over something that is there.
-fn create(path: &Path) -> anyhow::Result<File> {
-    let created = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
-    created.with_context(|| {
-        format!("cannot create {}. Give --out the name of a file that is not there", path.display())
-    })
 }
 
 fn is_binary(format: Format) -> bool {

@@ -5,6 +5,7 @@ mod causes;
 mod export;
 #[cfg(feature = "live")]
 mod netns;
+mod new_file;
 mod place;
 #[cfg(feature = "live")]
 mod ready;
