@@ -616,6 +616,22 @@ mod tests {
     }
 
     #[test]
+    fn an_export_has_a_source_and_a_format() {
+        let export = |words: &str| {
+            Cli::try_from_words(format!("tcpwatch export {words}").split_whitespace())
+        };
+        let Command::Export(parsed) = export("a b --to csv --port 80 -o c").unwrap().command else {
+            panic!("another verb")
+        };
+        assert_eq!((parsed.to, parsed.inputs.len()), (Format::Csv, 2));
+        assert_eq!((parsed.out, parsed.wanted.port.len()), (Some("c".into()), 1));
+        assert!(export("a").unwrap_err().to_string().contains("--to <FORMAT>"));
+        assert!(export("--to csv").unwrap_err().to_string().contains("<FILE|DIR>"));
+        let said = export("a --to xls").unwrap_err().to_string();
+        assert!(said.contains("possible values: pcapng, json, csv, parquet"), "{said}");
+    }
+
+    #[test]
     fn durations_add_up() {
         let seconds = |text| duration(text).map(|span| span.as_secs_f64());
         assert_eq!(seconds("60s"), Some(60.0));

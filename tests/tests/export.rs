@@ -37,19 +37,19 @@ fn tshark_sees_the_headers_of_each_reset() {
 }
 
 #[test]
-fn tshark_sees_namespaces_directions_and_nanoseconds() {
+fn tshark_sees_namespaces_and_directions() {
     let file = Exported::to("pcapng", &["--port", "40000"]);
-    let fields = [
-        "frame.interface_name",
-        "frame.packet_flags_direction",
-        "frame.packet_id",
-        "frame.time_epoch",
-    ];
-    let expected = [
-        "shop\t0x00000002\t1\t1700000060.123456789",
-        "net:[4026532202]\t0x00000001\t1\t1700000060.124456789",
-    ];
+    let fields = ["frame.interface_name", "frame.packet_flags_direction", "frame.packet_id"];
+    let expected = ["shop\t0x00000002\t1", "net:[4026532202]\t0x00000001\t1"];
     assert_eq!(tshark(&file, "frame", &fields), expected);
+}
+
+#[test]
+fn tshark_sees_nanoseconds() {
+    let file = Exported::to("pcapng", &[]);
+    let at = |time| tshark(&file, &format!("frame.time == \"{time}\""), &["frame.number"]);
+    assert_eq!(at("2023-11-14T22:14:20.123456789Z"), ["1"]);
+    assert_eq!(at("2023-11-14T22:14:20.123456788Z"), [""; 0]);
 }
 
 #[test]
@@ -179,6 +179,9 @@ impl std::fmt::Display for Exported {
     }
 }
 
+/// The recording is made of stories: a translation that was lost, seen at both ends of the reset; stray segments, one
+/// to a mapped address; a socket closed with linger zero by a process of an evil name; a reset from elsewhere; and a
+/// port that opened three seconds after it was dialled.
 fn export(format: &str, to: &Path, filters: &[&str]) -> anyhow::Result<()> {
     let recording = Path::new(env!("CARGO_MANIFEST_DIR")).join("export/incident.jsonl");
     let mut words: Vec<_> = ["tcpwatch", "export", "--to", format].map(Into::into).into();

@@ -149,7 +149,7 @@ impl<W: Write> Pcapng<W> {
             writeln!(text, "{}", sentence(&lost))?;
         }
         if self.too_late > 0 {
-            writeln!(text, "{} amendments came after their packets were written", self.too_late)?;
+            writeln!(text, "amendments that came after their packets: {}", self.too_late)?;
         }
         Ok(String::from_utf8_lossy(&text).trim_end().to_owned())
     }
@@ -458,7 +458,7 @@ mod tests {
         assert_eq!(packets(&bytes).len(), MOST_HELD + 1);
         let account = &statistics(&bytes)[0];
         let text = texts(&account.options, COMMENT)[0];
-        assert!(text.ends_with("1 amendments came after their packets were written"), "{text}");
+        assert!(text.ends_with("\namendments that came after their packets: 1"), "{text}");
     }
 
     #[test]
