@@ -62,6 +62,14 @@ pub enum Command {
 
     /// List the causes tcpwatch can name
     Causes,
+
+    /// Make a well-known incident in network namespaces of its own, and explain it as it happens
+    #[command(after_help = DEMO_EXAMPLES)]
+    Demo(Demo),
+
+    /// A process of a demo
+    #[command(hide = true)]
+    DemoActor(DemoActor),
 }
 
 #[derive(Args, Debug)]
@@ -269,6 +277,45 @@ pub struct Watching {
     pub btf: Option<PathBuf>,
 }
 
+#[derive(Args, Debug)]
+pub struct Demo {
+    /// What is to happen
+    #[arg(value_enum)]
+    pub incident: Incident,
+
+    /// Kernel type information, where the kernel has none at /sys/kernel/btf/vmlinux
+    #[arg(long, value_name = "FILE")]
+    pub btf: Option<PathBuf>,
+
+    /// Also record to a directory of segments, or a FILE.tcpw.jsonl.zst
+    #[arg(long, value_name = "PLACE", help_heading = "Recording")]
+    pub record: Option<PathBuf>,
+
+    #[command(flatten)]
+    pub recording: Recording,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Incident {
+    /// An idle connection through a service address outlives its conntrack entry
+    Conntrack,
+    /// Clients meet a full accept queue, with tcp_abort_on_overflow 0 and 1
+    Overflow,
+    /// Clients are sent to a server that has stopped, and to one that does not listen yet
+    Rollout,
+}
+
+/// What a demo tells its own processes.
+#[derive(Args, Debug)]
+pub struct DemoActor {
+    /// What it calls itself
+    pub name: String,
+
+    /// Enter the network namespace of this process instead of making one
+    #[arg(long, value_name = "PID")]
+    pub within: Option<u32>,
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Output {
     /// One line per reset
@@ -449,6 +496,19 @@ Examples:
   tcpwatch rst --cause conntrack-expired,conntrack-flushed --host 10.0.0.0/8
   tcpwatch rst -o json --count 100 | jq -r 'select(.type == \"verdict\").cause'";
 
+const DEMO_EXAMPLES: &str = "\
+Examples:
+  tcpwatch demo conntrack     a service, two back ends, and a client that is silent for too long
+  tcpwatch demo overflow      a server that does not accept(), and one client too many
+  tcpwatch demo rollout       a server that has just stopped, another that is still starting
+  tcpwatch demo conntrack --record demo.tcpw.jsonl.zst     to be replayed elsewhere
+
+Needs root, and nothing else: no ip, no nft. It takes some seconds. All it makes is in network
+namespaces of its own, and gone when it ends, however it ends. The kernel may load its modules
+veth and, for conntrack, nf_tables, nft_chain_nat, nft_nat and nft_numgen.
+
+Exit codes: 0 the incident was explained, 1 it was not (the message says the next step).";
+
 const RECORD_EXAMPLES: &str = "\
 Examples:
   tcpwatch record -o incident.tcpw.jsonl.zst --for 10m   one file
@@ -530,6 +590,23 @@ mod tests {
         ] {
             assert!(help.contains(option), "{option} is missing in\n{help}");
         }
+    }
+
+    #[test]
+    fn a_demo_is_named_by_its_incident() {
+        let demo = |words: [&str; 3]| Cli::try_from_words(words).map(|cli| cli.command);
+        let rollout = demo(["tcpwatch", "demo", "rollout"]).unwrap();
+        assert!(matches!(rollout, Command::Demo(Demo { incident: Incident::Rollout, .. })));
+        let refused = demo(["tcpwatch", "demo", "earthquake"]).unwrap_err().to_string();
+        assert!(refused.contains("possible values: conntrack, overflow, rollout"), "{refused}");
+        let help = demo(["tcpwatch", "demo", "--help"]).unwrap_err().to_string();
+        assert!(help.contains("Examples:") && help.contains("nft_numgen"), "{help}");
+    }
+
+    #[test]
+    fn the_verb_of_actors_is_not_for_people() {
+        let help = Cli::command().render_long_help().to_string();
+        assert!(help.contains("demo ") && !help.contains("demo-actor"), "{help}");
     }
 
     #[test]

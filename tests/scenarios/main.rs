@@ -9,6 +9,7 @@
 )]
 
 mod conntrack;
+mod demo;
 mod guest;
 mod handover;
 mod listener;
@@ -44,6 +45,7 @@ fn scenarios() -> Vec<Scenario> {
         listener::scenarios(),
         unexplained::scenarios(),
         storm::scenarios(),
+        demo::scenarios(),
     ]
     .concat()
 }
