@@ -19,6 +19,8 @@ pub struct ConnectionAborted {
     pub reason: i32,
     /// Milliseconds: `icsk_user_timeout`; 0 in state CLOSE.
     pub user_timeout: u32,
+    /// `tcp_sock.rcv_nxt`: what the RST acknowledges.
+    pub ack: u32,
     /// Keepalive or window probes without an answer: `icsk_probes_out`; 0 in state CLOSE.
     pub probes: u8,
     /// What became of the socket's file: one of [`socket_file`].
@@ -27,8 +29,8 @@ pub struct ConnectionAborted {
     pub flags: u16,
     /// Ticks since the peer last acknowledged anything (`tcp_sock.rcv_tstamp`); 0 in state CLOSE.
     pub silent: u32,
-    /// `bpf_jiffies64` now: with the time it tells how long a tick is.
-    pub jiffies: u64,
+    /// The low half of `bpf_jiffies64` now: with the time it tells how long a tick is.
+    pub jiffies: u32,
     pub task: Task,
 }
 

@@ -77,6 +77,7 @@ fn fill<R: Read>(record: *mut ConnectionAborted, sock: Sock<R>, reason: i32) -> 
         (*record).seq = sock.beyond(field!(snd_nxt))?;
         (*record).unread = received.wrapping_sub(read);
         (*record).reason = reason;
+        (*record).ack = received;
         (*record).file = sock.file().unwrap_or(socket_file::UNKNOWN);
         describe_current(&raw mut (*record).task)?;
         let exiting = is_exiting(&raw const (*record).task);
@@ -130,7 +131,7 @@ fn describe_silence<R: Read>(record: *mut ConnectionAborted, sock: Sock<R>) -> O
     let in_use = sock.state()? != CLOSE;
     // SAFETY: `record` is a slot of the ring; the helper has no preconditions.
     unsafe {
-        let jiffies = bpf_jiffies64();
+        let jiffies = low(bpf_jiffies64());
         (*record).jiffies = jiffies;
         (*record).user_timeout = 0;
         (*record).probes = 0;
@@ -138,7 +139,7 @@ fn describe_silence<R: Read>(record: *mut ConnectionAborted, sock: Sock<R>) -> O
         if in_use {
             (*record).user_timeout = sock.beyond(field!(user_timeout)).unwrap_or(0);
             (*record).probes = sock.beyond(field!(probes)).unwrap_or(0);
-            (*record).silent = low(jiffies).wrapping_sub(sock.beyond(field!(last_ack))?);
+            (*record).silent = jiffies.wrapping_sub(sock.beyond(field!(last_ack))?);
         }
     }
     Some(())

@@ -12,7 +12,8 @@ use crate::event::{
 
 pub(super) fn decode(record: &wire::ConntrackDestroyed) -> Result<ConntrackDestroyed, Malformed> {
     let time = Time(record.header.time);
-    let death = death(time, record.jiffies, record.timeout);
+    #[expect(clippy::cast_possible_truncation, reason = "the kernel keeps 32 bits of it")]
+    let death = death(time, record.jiffies as u32, record.timeout);
     Ok(ConntrackDestroyed {
         time,
         netns: NetNs(record.header.netns),
@@ -26,9 +27,8 @@ pub(super) fn decode(record: &wire::ConntrackDestroyed) -> Result<ConntrackDestr
 }
 
 /// Deletion leaves `nf_conn.timeout` alone, so it still says when the entry would have expired by itself.
-fn death(time: Time, jiffies: u64, timeout: u32) -> Death {
-    #[expect(clippy::cast_possible_truncation, reason = "the kernel keeps 32 bits of it")]
-    let left = timeout.wrapping_sub(jiffies as u32).cast_signed();
+fn death(time: Time, jiffies: u32, timeout: u32) -> Death {
+    let left = timeout.wrapping_sub(jiffies).cast_signed();
     let span = ticks::span(left.unsigned_abs(), time, jiffies);
     if left > 0 {
         Death::Removed { remaining: span }
@@ -87,7 +87,7 @@ mod tests {
     #[test]
     fn the_counter_may_wrap_between_now_and_then() {
         let (time, jiffies) = sample::clock(299, 250);
-        let timeout = u32::try_from(jiffies & 0xffff_ffff).unwrap().wrapping_add(500);
+        let timeout = jiffies.wrapping_add(500);
         assert_eq!(timeout, 250);
         let remaining = Duration::from_secs(2);
         // One second short of five minutes the rates lie close together; this one is exact.

@@ -55,11 +55,12 @@ pub(super) fn connection_aborted() -> ConnectionAborted {
         unread: 17,
         reason: 11,
         user_timeout: 30_000,
+        ack: 350,
         probes: 2,
         file: socket_file::RELEASED,
         flags: abort_flag::LOCKED | abort_flag::FIN_RECEIVED,
         silent: 500,
-        jiffies: (1 << 32) + 700 * 250,
+        jiffies: 700 * 250,
         task: task(),
     }
 }
@@ -70,9 +71,11 @@ pub(super) fn rst_received() -> RstReceived {
         flow: flow(),
         socket: Socket { state: 1, ..listener() },
         seq: 400,
+        ack: 450,
         ttl: 63,
         has_packet: 1,
-        pad: [0; 2],
+        tcp_flags: 0x14,
+        pad: [0; 5],
     }
 }
 
@@ -121,9 +124,10 @@ pub(super) fn conntrack_destroyed() -> ConntrackDestroyed {
     }
 }
 
-/// Uptime in seconds, and the counter of a kernel with that many ticks per second.
-pub(super) fn clock(seconds: u64, hz: u64) -> (Time, u64) {
-    (Time(seconds * 1_000_000_000), (1 << 32) + seconds * hz - 300 * hz)
+/// Uptime in seconds, and the low half of the tick counter of a kernel with that many ticks per second.
+#[expect(clippy::cast_possible_truncation, reason = "half of the counter is asked for")]
+pub(super) fn clock(seconds: u64, hz: u64) -> (Time, u32) {
+    (Time(seconds * 1_000_000_000), ((1 << 32) + seconds * hz - 300 * hz) as u32)
 }
 
 pub(super) fn flow() -> Flow {
