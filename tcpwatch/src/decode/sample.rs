@@ -2,8 +2,8 @@
 
 use tcpwatch_common::wire::{
     AcceptQueueOverflowed, Address, ConnectionAborted, ConntrackDestroyed, Conversation, Flow,
-    HandshakeAckRefused, Header, Listener,
-    RstReceived, RstSent, Segment, Socket, Task, Tuple, kind, socket_flag, socket_kind, way,
+    HandshakeAckRefused, Header, Listener, RstReceived, RstSent, Segment, Socket, Task, Tuple,
+    kind, socket_flag, socket_kind, way,
 };
 use zerocopy::IntoBytes;
 

@@ -22,7 +22,8 @@ type Ports = BTreeMap<u16, Time>;
 
 impl Contacts {
     pub fn replied(&mut self, rst: &RstSent) {
-        if rst.socket.is_none() {
+        let dials = rst.segment.flags.syn() && !rst.segment.flags.ack();
+        if rst.socket.is_none() && dials {
             self.found_nobody(rst.netns, rst.flow, rst.time);
         }
     }

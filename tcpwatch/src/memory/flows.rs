@@ -91,9 +91,8 @@ impl Flows {
     /// before a back end), so it must be the only one, or match to the letter.
     pub fn receiver_of(&self, sent: &RstSent) -> Option<&Receiver> {
         let (flow, seq) = (sent.flow.reversed(), sent.rst_seq());
-        let same_host = |receiver: &&Receiver| {
-            !flow.local.addr.is_loopback() || receiver.netns == sent.netns
-        };
+        let same_host =
+            |receiver: &&Receiver| !flow.local.addr.is_loopback() || receiver.netns == sent.netns;
         let candidates: Vec<_> =
             self.accepted_by(flow.local, seq, sent.time).filter(same_host).collect();
         let exact = candidates.iter().find(|receiver| receiver.flow == flow);
@@ -107,9 +106,8 @@ impl Flows {
         time: Time,
     ) -> impl Iterator<Item = &Receiver> + use<'_> {
         let accepted = self.accepted.of(local);
-        accepted.filter(move |receiver| {
-            receiver.seq == seq && receiver.at.distance(time) <= TRANSIT
-        })
+        accepted
+            .filter(move |receiver| receiver.seq == seq && receiver.at.distance(time) <= TRANSIT)
     }
 
     /// The latest end of this connection before `time`: what was left of it had answered a segment with a RST.
@@ -156,9 +154,10 @@ impl Flows {
 /// The segment met the remains of a connection, and the answer removes them (net/ipv4/tcp_ipv4.c, `tcp_v4_rcv`;
 /// net/ipv4/tcp_input.c, `tcp_rcv_state_process`, which leaves a full socket in CLOSE).
 fn ends_a_connection(rst: &RstSent) -> bool {
-    rst.segment.flags.ack() && rst.socket.is_some_and(|socket| {
-        socket.kind == SocketKind::TimeWait || socket.state == TcpState::Close
-    })
+    rst.segment.flags.ack()
+        && rst.socket.is_some_and(|socket| {
+            socket.kind == SocketKind::TimeWait || socket.state == TcpState::Close
+        })
 }
 
 /// Both ends of a reset are joined when their cases close, a fraction of a second later.
