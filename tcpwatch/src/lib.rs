@@ -36,6 +36,7 @@ pub mod command;
 pub mod cli;
 pub mod session;
 pub mod source;
+pub mod recording;
 pub mod decode;
 pub mod filter;
 pub mod sink;

@@ -1,4 +1,4 @@
-//! *The* loop: event → timeline → engine → filter → sinks. Live and replay both run it.
+//! *The* loop: event → tap → timeline → engine → filter → sinks. Live and replay both run it.
 
 use std::io;
 use std::sync::Arc;
@@ -8,11 +8,13 @@ use crate::engine::Engine;
 use crate::event::{Event, Time};
 use crate::explain::verdict::{Amendment, Conclusion, Totals, Verdict};
 use crate::filter::{Filter, Gate, Passage};
+use crate::recording::{Account, Recorder};
 use crate::sink::{Sink, Summary};
 use crate::timeline::Timeline;
 
 /// Everything from the first event to the totals. It may hold several streams: recordings of one run after another.
 pub struct Session {
+    tap: Option<Recorder>,
     timeline: Timeline,
     engine: Engine,
     /// The account of the streams that came before the present one.
@@ -26,12 +28,19 @@ impl Session {
     /// After `count` verdicts shown nothing new is shown.
     pub fn new(filter: Filter, count: Option<u64>, sinks: Vec<Box<dyn Sink>>) -> Self {
         Self {
+            tap: None,
             timeline: Timeline::new(SLACK),
             engine: Engine::new(),
             before: Totals::default(),
             desk: Desk { gate: Gate::new(filter), sinks, count, verdicts: 0, shown: 0 },
             until: Time::default(),
         }
+    }
+
+    /// Also records everything it is told.
+    pub fn recorded_by(mut self, recorder: Option<Recorder>) -> Self {
+        self.tap = recorder;
+        self
     }
 
     /// Takes events as they were drained, and works on them when a tick says that time has passed. So the same
@@ -41,6 +50,9 @@ impl Session {
     }
 
     fn take(&mut self, event: Event) -> io::Result<()> {
+        if let Some(recorder) = &mut self.tap {
+            recorder.record(&event);
+        }
         if let Event::HostDescribed(_) = event {
             self.begin_stream()?;
         }
@@ -67,7 +79,29 @@ impl Session {
         while let Some(event) = self.timeline.next_remaining() {
             self.observe(&event)?;
         }
-        self.desk.tell(self.engine.finish())
+        let conclusions = self.engine.finish();
+        self.tell(conclusions)
+    }
+
+    /// Writes what a flight recorder remembers, because the user asked for it.
+    pub fn trigger(&mut self, reason: &str) {
+        if let Some(recorder) = &mut self.tap {
+            recorder.trigger(reason.to_owned());
+        }
+    }
+
+    /// [`Self::trigger`] does something.
+    pub fn has_flight_recorder(&self) -> bool {
+        self.tap.as_ref().is_some_and(Recorder::is_flight_recorder)
+    }
+
+    fn tell(&mut self, conclusions: Vec<Conclusion>) -> io::Result<()> {
+        if let Some(recorder) = &mut self.tap {
+            for conclusion in &conclusions {
+                recorder.concluded(conclusion.code());
+            }
+        }
+        self.desk.tell(conclusions)
     }
 
     /// Writes what was gathered.
@@ -77,7 +111,7 @@ impl Session {
 
     /// Something waits for time to pass: ticks are wanted.
     pub fn pending(&self) -> bool {
-        !self.timeline.is_empty() || self.engine.pending()
+        self.timeline.holds_events() || self.engine.pending()
     }
 
     /// As many verdicts were shown as were asked for.
@@ -85,19 +119,22 @@ impl Session {
         self.desk.is_done()
     }
 
-    /// Closes what is open, and gives account. `cpu` is our own time, where there was a run to measure.
-    pub fn finish(mut self, cpu: Option<Duration>) -> io::Result<Totals> {
+    /// Closes what is open, and gives account. `cpu` is the run's own time, where it was measured.
+    pub fn finish(mut self, cpu: Option<Duration>) -> io::Result<Ended> {
         self.end_stream()?;
         let mut totals = self.before;
         totals.add(self.engine.totals());
         let summary = Summary { totals: &totals, hidden: self.desk.hidden(), cpu };
         self.desk.each(|sink| sink.totals(&summary))?;
         self.desk.each(|sink| sink.flush())?;
-        Ok(totals)
+        let account = Account::new(totals.explained, totals.unexplained, totals.lost, cpu);
+        let recording = self.tap.map_or(Ok(()), |recorder| recorder.finish(Some(account)));
+        Ok(Ended { totals, recording })
     }
 
     fn observe(&mut self, event: &Event) -> io::Result<()> {
-        self.desk.tell(self.engine.observe(event))?;
+        let conclusions = self.engine.observe(event);
+        self.tell(conclusions)?;
         if let Event::EventsLost(lost) = event {
             self.desk.each(|sink| sink.lost(lost))?;
         }
@@ -107,6 +144,13 @@ impl Session {
         }
         Ok(())
     }
+}
+
+/// What is left when a session is over.
+pub struct Ended {
+    pub totals: Totals,
+    /// Why the recording is not whole, if one was wanted.
+    pub recording: anyhow::Result<()>,
 }
 
 /// Twice the interval at which a running kernel is drained, so that a late wake-up does not cost an event. A

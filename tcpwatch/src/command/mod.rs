@@ -1,10 +1,15 @@
 //! The verbs, one per file.
 
+mod anonymize;
 mod causes;
 #[cfg(feature = "live")]
 mod netns;
+mod place;
 #[cfg(feature = "live")]
 mod ready;
+#[cfg(feature = "live")]
+mod record;
+mod replay;
 #[cfg(feature = "live")]
 mod rst;
 #[cfg(feature = "live")]
@@ -22,13 +27,18 @@ use crate::cli::{Cli, Command};
 
 /// Does what was asked for.
 pub fn run(cli: &Cli) -> anyhow::Result<()> {
+    let verbose = cli.verbose > 0;
     match &cli.command {
         #[cfg(feature = "live")]
-        Command::Rst(args) => rst::run(args, cli.verbose > 0),
+        Command::Rst(args) => rst::run(args, verbose),
+        #[cfg(feature = "live")]
+        Command::Record(args) => record::run(args, verbose),
         #[cfg(not(feature = "live"))]
-        Command::Rst(_) => anyhow::bail!(
+        Command::Rst(_) | Command::Record(_) => anyhow::bail!(
             "this tcpwatch was built without support for watching a kernel. Build it with the feature `live`"
         ),
+        Command::Anonymize(args) => anonymize::run(args),
+        Command::Replay(args) => replay::run(args, verbose),
         Command::Causes => causes::run(Stdout::open()?),
     }
 }

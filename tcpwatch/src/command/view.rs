@@ -7,7 +7,7 @@ use crate::cli::{Output, View};
 use crate::sink::{Banner, Clock, Explain, Json, Line, Paint, Sink};
 
 /// The sinks the user asked for.
-pub(super) fn sinks(view: &View, verbose: bool) -> io::Result<Vec<Box<dyn Sink>>> {
+pub(super) fn sinks(view: View, verbose: bool) -> io::Result<Vec<Box<dyn Sink>>> {
     let to = Stdout::open()?;
     if view.output == Output::Json {
         return Ok(vec![Box::new(Json::new(to))]);
