@@ -13,9 +13,7 @@ use tcpwatch_common::wire::{HandshakeAckRefused, RstReceived, kind};
 
 use crate::emit::Slot;
 use crate::filter;
-use crate::read::{
-    Context, Queue, Read, Request, Skb, Sock, TcpHeader, describe_conversation,
-};
+use crate::read::{Context, Queue, Read, Request, Skb, Sock, TcpHeader, describe_conversation};
 
 #[fentry(function = "tcp_check_req")]
 fn handshake_spoiled_fentry(ctx: FEntryContext) -> i32 {

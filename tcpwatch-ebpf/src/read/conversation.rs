@@ -54,7 +54,9 @@ fn of_time_wait<R: Read>(sock: Sock<R>) -> Option<Conversation> {
     let now = now();
     let heard_ago = match (sock.beyond(field!(tw_made_at)), sock.beyond(field!(tw_heard_at))) {
         (Some(made), _) => since(made, now / 1_000_000),
-        (None, Some(heard)) if heard != 0 => narrow(u64::from(since(heard, now / 1_000_000_000)) * 1000),
+        (None, Some(heard)) if heard != 0 => {
+            narrow(u64::from(since(heard, now / 1_000_000_000)) * 1000)
+        }
         _ => UNKNOWN,
     };
     Some(Conversation { heard_ago, snd_una: snd_nxt, snd_nxt, ..NOTHING })
