@@ -13,6 +13,8 @@ mod guest;
 mod handover;
 mod listener;
 mod overflow;
+mod received;
+mod replies;
 mod runner;
 mod scenario;
 mod storm;
@@ -42,6 +44,8 @@ fn scenarios() -> Vec<Scenario> {
         conntrack::scenarios(),
         handover::scenarios(),
         listener::scenarios(),
+        replies::scenarios(),
+        received::scenarios(),
         unexplained::scenarios(),
         storm::scenarios(),
     ]

@@ -5,11 +5,9 @@ use std::net::TcpStream;
 use harness::network::PORT;
 use harness::segment::Segment;
 use harness::socket::{
-    End, TcpEntry, accept, accept_queue, end_of, linger_zero, local, pending_error, say,
-    wait_for_unread,
+    End, accept, accept_queue, end_of, linger_zero, local, say, wait_for_unread,
 };
 use harness::{Expected, Host, Ip, Watch, at, wait_for};
-use nix::errno::Errno;
 
 use crate::scenario::scenarios;
 
@@ -18,7 +16,6 @@ scenarios! {
     both a_lone_ack_to_a_closed_port_is_not_explained;
     both a_close_with_linger_zero_is_not_explained;
     both a_close_with_data_unread_is_not_explained;
-    both a_request_that_meets_an_orderly_close_is_not_explained;
     both a_listener_that_closes_on_waiting_clients_is_not_explained;
 }
 
@@ -90,29 +87,6 @@ fn a_close_with_data_unread_is_not_explained(ip: Ip) {
         ("TCPAbortOnClose", 1),
     ]);
     aborted(&watch, &host, &client, "close-with-unread-data");
-    one_reset(watch, &host);
-}
-
-/// The keep-alive race: the server closes an idle connection just before the client's next request.
-fn a_request_that_meets_an_orderly_close_is_not_explained(ip: Ip) {
-    let host = Host::alone(ip);
-    let watch = Watch::on(&[&host.namespace]);
-    let before = host.namespace.counters();
-
-    let (mut client, server) = connected(&host);
-    drop(server);
-    assert_eq!(end_of(&mut client), End::Closed);
-    let closed =
-        || host.namespace.socket_state(host.address(), local(&client)) == Some(TcpEntry::FIN_WAIT2);
-    wait_for("the server's FIN to be acknowledged", || closed().then_some(()));
-    say(&mut client, "a request too late");
-    assert_eq!(pending_error(&client), Errno::EPIPE);
-
-    host.namespace.counters().since(&before).is(&[("OutRsts", 1), ("EstabResets", 1)]);
-    let (server, client) = (host.address(), local(&client));
-    let sent = Expected::sent(&host.namespace, server, client).mechanism("segment-to-time-wait");
-    let received = Expected::received(&host.namespace, client, server).errno("EPIPE", libc::EPIPE);
-    watch.expect_joined(&sent.unexplained(), &received.unexplained());
     one_reset(watch, &host);
 }
 
