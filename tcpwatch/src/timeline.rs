@@ -92,6 +92,7 @@ pub(crate) fn fact_of(event: &Event) -> Option<Fact> {
         Event::ConnectionAborted(_) => Some(Fact::ConnectionAborted),
         Event::RstReceived(_) => Some(Fact::RstReceived),
         Event::AcceptQueueOverflowed(_) => Some(Fact::AcceptQueueOverflowed),
+        Event::HandshakeAckRefused(_) => Some(Fact::HandshakeAckRefused),
         Event::ListenerOpened(_) | Event::ListenerClosed(_) => Some(Fact::Listeners),
         Event::ConntrackDestroyed(_) => Some(Fact::ConntrackDestroyed),
         _ => None,

@@ -15,6 +15,8 @@ mod guest;
 mod handover;
 mod listener;
 mod overflow;
+mod received;
+mod replies;
 mod runner;
 mod scenario;
 mod storm;
@@ -45,6 +47,8 @@ fn scenarios() -> Vec<Scenario> {
         handover::scenarios(),
         listener::scenarios(),
         aborts::scenarios(),
+        replies::scenarios(),
+        received::scenarios(),
         unexplained::scenarios(),
         storm::scenarios(),
         demo::scenarios(),

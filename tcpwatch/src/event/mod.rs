@@ -5,9 +5,11 @@
 
 mod address;
 mod conntrack;
+mod conversation;
 mod counters;
 mod coverage;
 mod endpoint;
+mod handshake;
 mod listener;
 mod namespace;
 mod owner;
@@ -18,9 +20,11 @@ mod time;
 use serde::{Deserialize, Serialize};
 
 pub use conntrack::{ConntrackDestroyed, ConntrackEntry, ConntrackState, Death, Remover, Tuple};
+pub use conversation::Conversation;
 pub use counters::CountersRead;
 pub use coverage::{CoverageDeclared, EventsLost, Fact, HookCoverage, LossStage, Way};
 pub use endpoint::{Endpoint, Flow, NetNs};
+pub use handshake::HandshakeAckRefused;
 pub use listener::{AcceptQueueOverflowed, Listener, ListenerChange};
 pub use namespace::{HostDescribed, NamespaceDescribed, NamespaceVanished, Sysctls};
 pub use owner::{Exit, Owner, OwnerFound, Task};
@@ -52,6 +56,8 @@ pub enum Event {
     RstReceived(RstReceived),
     /// The last ACK of a handshake found the accept queue full.
     AcceptQueueOverflowed(AcceptQueueOverflowed),
+    /// An ACK did not fit the handshake it was meant to end.
+    HandshakeAckRefused(HandshakeAckRefused),
     /// A listener was there already when its namespace was described.
     ListenerFound(ListenerChange),
     /// A socket entered LISTEN.
@@ -81,6 +87,7 @@ impl Event {
             Self::ConnectionAborted(e) => e.time,
             Self::RstReceived(e) => e.time,
             Self::AcceptQueueOverflowed(e) => e.time,
+            Self::HandshakeAckRefused(e) => e.time,
             Self::ListenerFound(e) | Self::ListenerOpened(e) | Self::ListenerClosed(e) => e.time,
             Self::ConntrackDestroyed(e) => e.time,
             Self::OwnerFound(e) => e.time,
