@@ -1,5 +1,3 @@
-use std::time::Duration;
-
 use serde::{Deserialize, Serialize};
 
 use super::{Conversation, Flow, NetNs, Socket, SocketFile, Task, Time};
@@ -92,9 +90,9 @@ pub struct ConnectionAborted {
     /// TCP's memory was above the last value of `tcp_mem`; looked at for orphans only.
     #[serde(default)]
     pub memory_exceeded: bool,
-    /// How long ago the peer last acknowledged anything; `None` in state CLOSE.
+    /// Milliseconds since the peer last acknowledged anything; `None` in state CLOSE.
     #[serde(default)]
-    pub silence: Option<Duration>,
+    pub silence: Option<u32>,
 }
 
 impl ConnectionAborted {
