@@ -1,23 +1,29 @@
 //! The tap: every event of a run goes into its recording, in the order it was told.
 
+use std::io;
 use std::time::Duration;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, anyhow};
 
 use super::SCHEMA;
 use super::anonymize::Anonymizer;
 use super::context::{Context, carried_on};
+use super::limits::Rotation;
 use super::line::{Account, End, Header, Start};
 use super::place::Place;
 use super::ring::{Contents, Ring};
 use super::segment::Segment;
 use super::trigger::{Trigger, Triggers};
+use super::writer::Writer;
 use crate::event::{Event, HostDescribed, Time};
 
 /// Writes the recording of a run. It never stands in the way of the run: when it cannot go on, it says so once and
-/// stops.
+/// stops; when it does not keep up, it says what is missing.
 pub struct Recorder {
-    place: Place,
+    /// `None`: it has stopped.
+    writer: Option<Writer>,
+    rotation: Option<Rotation>,
+    compressed: bool,
     context: Context,
     run: Option<Run>,
     segment: Option<Segment>,
@@ -57,10 +63,23 @@ struct Run {
 }
 
 impl Recorder {
-    pub fn new(place: Place) -> Self {
+    /// For a run that cannot wait: where the disk does not keep up, events are missing.
+    pub fn new(place: Place) -> anyhow::Result<Self> {
+        Self::start(place, false)
+    }
+
+    /// For copies: where the disk does not keep up, it is waited for.
+    pub fn patient(place: Place) -> anyhow::Result<Self> {
+        Self::start(place, true)
+    }
+
+    fn start(place: Place, patient: bool) -> anyhow::Result<Self> {
+        let Place { target, rotation, compressed } = place;
+        let writer = Writer::start(target, patient);
+        let writer = Some(writer.context("cannot start the thread that writes the recording")?);
         let (context, run, segment) = (Context::default(), None, None);
         let (flight, anonymizer, failed) = (None, None, None);
-        Self { place, context, run, segment, flight, anonymizer, failed }
+        Ok(Self { writer, rotation, compressed, context, run, segment, flight, anonymizer, failed })
     }
 
     /// Addresses and names are replaced before anything else is done with them.
@@ -73,7 +92,7 @@ impl Recorder {
     pub fn in_flight(place: Place, flight: &Flight) -> anyhow::Result<Self> {
         let ring = Ring::new(flight.span)?;
         let triggers = Triggers::new(&flight.triggers);
-        let mut recorder = Self::new(place);
+        let mut recorder = Self::new(place)?;
         recorder.flight =
             Some(InFlight { ring, triggers, after: flight.after, until: Time::default() });
         Ok(recorder)
@@ -108,12 +127,17 @@ impl Recorder {
         self.flight.is_some()
     }
 
+    /// It could not go on, and takes nothing any more.
+    pub fn has_stopped(&self) -> bool {
+        self.writer.is_none()
+    }
+
     fn attempt(&mut self, what: impl FnOnce(&mut Self) -> anyhow::Result<()>) {
-        if self.failed.is_some() {
-            return;
-        }
-        if let Err(error) = what(self) {
-            self.stop(error);
+        let Some(writer) = &self.writer else { return };
+        if writer.has_stopped() {
+            self.stop(Ok(()));
+        } else if let Err(error) = what(self) {
+            self.stop(Err(error));
         }
     }
 
@@ -126,11 +150,7 @@ impl Recorder {
         let now = run.now;
         match &mut self.flight {
             Some(flight) if self.segment.is_none() => flight.ring.remember(now, event)?,
-            Some(flight) => {
-                flight.ring.passed_by(event);
-                self.write(now, event)?;
-            }
-            None => self.write(now, event)?,
+            _ => self.write(now, event)?,
         }
         if let Event::Tick { .. } = event {
             self.end_if_due(now)?;
@@ -144,15 +164,21 @@ impl Recorder {
             let context = self.context.retold(now);
             self.begin_segment(Start::Rotation, now, &context)?;
         }
-        let Some(segment) = &mut self.segment else { return Ok(()) };
-        segment.event(now, event)?;
-        self.context.observe(event);
-        Ok(())
+        match &mut self.flight {
+            Some(flight) => flight.ring.passed_by(event),
+            None => self.context.observe(event),
+        }
+        let context = self.flight.as_ref().map_or(&self.context, |flight| flight.ring.context());
+        let (Some(segment), Some(writer)) = (&mut self.segment, &self.writer) else {
+            return Ok(());
+        };
+        Ok(segment.event(writer, now, event, context)?)
     }
 
     /// A flight recorder waits for a reason to begin its first segment.
     fn begin_run(&mut self, host: &HostDescribed) -> anyhow::Result<()> {
-        self.end(None)?;
+        self.end_run(None)?;
+        self.context = Context::default();
         let id = format!("{}@{}", host.boot_id, host.time);
         let (host, now) = (host.clone(), host.time);
         self.run = Some(Run { id, host, number: 0, events: 0, now });
@@ -170,9 +196,9 @@ impl Recorder {
             context: u64::try_from(context.len())?,
             host: carried_on(&run.host, at),
         };
-        let opened = self.place.open(&header)?;
+        let Some(writer) = &self.writer else { return Ok(()) };
         run.number += 1;
-        self.segment = Some(Segment::begin(opened, at, &header, context)?);
+        self.segment = Some(Segment::begin(writer, self.compressed, at, &header, context)?);
         Ok(())
     }
 
@@ -187,8 +213,10 @@ impl Recorder {
         run.events = events_before;
         let since = since.unwrap_or(run.now);
         self.begin_segment(Start::Trigger(reason), since, &context)?;
-        let Some(segment) = &mut self.segment else { return Ok(()) };
-        frames.iter().try_for_each(|frame| segment.frame(frame)).map_err(anyhow::Error::from)
+        if let (Some(segment), Some(writer)) = (&mut self.segment, &self.writer) {
+            frames.into_iter().for_each(|frame| segment.frame(writer, frame));
+        }
+        Ok(())
     }
 
     /// Segments of a directory end when they are full, those of a flight recorder some time after the reason.
@@ -198,34 +226,38 @@ impl Recorder {
             Some(_) => return Ok(()),
             None => true,
         };
-        let due = |segment: &mut Segment| {
-            !continues || self.place.is_full(segment.size(), segment.age(now))
-        };
-        let Some(segment) = self.segment.take_if(due) else { return Ok(()) };
-        let events = segment.events();
-        segment.end(&End { events, continues, account: None })?;
-        if let Some(run) = &mut self.run {
-            run.events += events;
-        }
-        Ok(())
+        if !continues || self.is_full(now) { self.end_segment(continues, None) } else { Ok(()) }
+    }
+
+    /// Not while the writer is behind: the next header must not wait behind what is missing.
+    fn is_full(&self, now: Time) -> bool {
+        let (Some(segment), Some(rotation)) = (&self.segment, self.rotation) else { return false };
+        let full = segment.size() >= rotation.size || segment.age(now) >= rotation.age;
+        full && self.writer.as_ref().is_some_and(Writer::keeps_up)
     }
 
     /// Says why, once. What was written stays, and can be read.
-    fn stop(&mut self, error: anyhow::Error) {
-        let error = error.context("recording has stopped; what was recorded until now can be read");
-        log::error!("{error:#}");
-        if let Some(Err(error)) = self.segment.take().map(Segment::abandon) {
-            log::error!("the last segment keeps its temporary name: {error}");
-        }
-        self.failed = Some(error);
+    fn stop(&mut self, done: anyhow::Result<()>) {
+        self.segment = None;
+        let written = self.writer.take().map_or(Ok(()), Writer::finish);
+        let Err(error) = written.and(done) else { return };
+        self.failed = Some(if is_broken_pipe(&error) { error } else { tell(&error) });
     }
 
-    /// Closes the recording. An error that stopped it earlier is told here again, for the exit code. There is no
-    /// account when a run is copied whose own end is not known.
+    /// Closes the recording, and waits until it is written. An error that stopped it earlier is told here again, for
+    /// the exit code. There is no account when a run is copied whose own end is not known.
     pub fn finish(mut self, account: Option<Account>) -> anyhow::Result<()> {
         if let Some(error) = self.failed.take() {
             return Err(error);
         }
+        let ended = self.end_run(account);
+        let written = self.writer.take().map_or(Ok(()), Writer::finish);
+        written
+            .and(ended)
+            .context("the end of the recording cannot be written. What came before it can be read")
+    }
+
+    fn end_run(&mut self, account: Option<Account>) -> anyhow::Result<()> {
         let (now, flies) = (self.run.as_ref().map(|run| run.now), self.flight.is_some());
         if let Some(now) = now
             && self.segment.is_none()
@@ -233,22 +265,38 @@ impl Recorder {
         {
             self.begin_segment(Start::Rotation, now, &self.context.retold(now))?;
         }
-        self.end(account.filter(|_| !flies))
-            .context("the end of the recording cannot be written. What came before it can be read")
+        self.end_segment(false, account.filter(|_| !flies))
     }
 
-    fn end(&mut self, account: Option<Account>) -> std::io::Result<()> {
-        let Some(segment) = self.segment.take() else { return Ok(()) };
-        let events = segment.events();
-        segment.end(&End { events, continues: false, account })
+    fn end_segment(&mut self, continues: bool, account: Option<Account>) -> anyhow::Result<()> {
+        let context = self.flight.as_ref().map_or(&self.context, |flight| flight.ring.context());
+        let (Some(segment), Some(writer), Some(run)) =
+            (self.segment.take(), &self.writer, &mut self.run)
+        else {
+            return Ok(());
+        };
+        let end = |events| End { events, continues, account };
+        run.events += segment.end(writer, run.now, context, end)?;
+        Ok(())
     }
+}
+
+/// One sentence now, and another one for the end.
+fn tell(error: &anyhow::Error) -> anyhow::Error {
+    log::error!("recording has stopped: {error:#}. What was recorded until now can be read");
+    anyhow!("the recording ends before the run did; see above")
+}
+
+/// Who read the recording has seen enough.
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    let broken = |cause: &io::Error| cause.kind() == io::ErrorKind::BrokenPipe;
+    error.chain().filter_map(|cause| cause.downcast_ref()).any(broken)
 }
 
 /// A run that fails leaves a whole recording all the same, but no account.
 impl Drop for Recorder {
     fn drop(&mut self) {
-        if let Err(error) = self.end(None) {
-            log::error!("the end of the recording cannot be written: {error}");
-        }
+        let ended = self.end_run(None);
+        self.stop(ended);
     }
 }
