@@ -153,10 +153,16 @@ impl Directory {
         Ok(Space { free, whole })
     }
 
-    /// An error where so many more bytes would leave less than is to stay free.
-    pub(super) fn keep_free(&self, min_free: Floor, bytes: u64) -> anyhow::Result<()> {
+    /// An error where `coming` bytes more would leave less than is to stay free, even without `removed` bytes.
+    pub(super) fn keep_free(
+        &self,
+        min_free: Floor,
+        coming: u64,
+        removed: u64,
+    ) -> anyhow::Result<()> {
         let space = self.space().context("cannot tell how much of the disk is free")?;
-        if !min_free.allows(bytes, space) {
+        let then = Space { free: space.free.saturating_add(removed), ..space };
+        if !min_free.allows(coming, then) {
             bail!(
                 "only {} of the disk of {} are free, and --min-free {min_free} keeps them free. Make room, or use another disk",
                 Size(space.free),

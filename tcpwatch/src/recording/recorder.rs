@@ -300,3 +300,241 @@ impl Drop for Recorder {
         self.stop(ended);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::num::NonZeroU32;
+    use std::path::Path;
+    use std::sync::mpsc::{Receiver, channel};
+
+    use super::*;
+    use crate::event::LossStage;
+    use crate::recording::limits::{Floor, Retention};
+    use crate::recording::samples::{Folder, described, refusals, replayed, reset, tick};
+    use crate::recording::target::Target;
+
+    const FREE: Floor = Floor::Percent(0);
+
+    fn rotated(path: &Path, size: u64, keep: u32) -> Recorder {
+        let rotation = Rotation { size, age: Duration::from_hours(1) };
+        let keep = NonZeroU32::new(keep).unwrap();
+        let retention = Retention { keep, max_disk: u64::MAX, min_free: FREE };
+        Recorder::new(Place::directory(path, rotation, retention).unwrap()).unwrap()
+    }
+
+    fn in_one_file(path: &Path) -> Recorder {
+        Recorder::new(Place::file(path, FREE).unwrap()).unwrap()
+    }
+
+    fn record(mut recorder: Recorder, events: &[Event]) {
+        events.iter().for_each(|event| recorder.record(event));
+        recorder.finish(Some(Account::default())).unwrap();
+    }
+
+    /// Only the first line says when the host was described, and the rest is told as it was.
+    fn same(told: &[Event], recorded: &[Event]) {
+        assert_eq!(told.len(), recorded.len());
+        assert!(told == recorded, "told: {told:#?}\nrecorded: {recorded:#?}");
+    }
+
+    #[test]
+    fn segments_tell_together_what_one_file_tells() {
+        let (folder, events) = (Folder::new(), refusals(3_000, 10));
+        let (segments, one) = (folder.path().join("d"), folder.path().join("one.jsonl.zst"));
+        record(rotated(&segments, 1_000, 100), &events);
+        record(in_one_file(&one), &events);
+        assert!(fs::read_dir(&segments).unwrap().count() > 3);
+        same(&replayed(&[segments]).0, &events);
+        same(&replayed(&[one]).0, &events);
+    }
+
+    #[test]
+    fn each_segment_can_be_read_alone() {
+        let (folder, events) = (Folder::new(), refusals(3_000, 10));
+        record(rotated(folder.path(), 1_000, 100), &events);
+        let mut resets = 0;
+        for name in folder.names() {
+            let (told, failed) = replayed(&[folder.path().join(&name)]);
+            assert_eq!(failed, 0, "{name}");
+            let kinds = ["host", "coverage", "namespace", "listener"]
+                .map(|kind| told.iter().filter(|event| kind_of(event) == kind).count());
+            assert_eq!(kinds, [1; 4], "{name} tells what it needs");
+            resets += told.iter().filter(|event| kind_of(event) == "reset").count();
+        }
+        assert_eq!(resets, 3_000);
+    }
+
+    fn kind_of(event: &Event) -> &'static str {
+        match event {
+            Event::HostDescribed(_) => "host",
+            Event::CoverageDeclared(_) => "coverage",
+            Event::NamespaceDescribed(_) => "namespace",
+            Event::ListenerFound(_) => "listener",
+            Event::RstSent(_) => "reset",
+            _ => "other",
+        }
+    }
+
+    #[test]
+    fn only_so_many_segments_stay() {
+        let folder = Folder::new();
+        record(rotated(folder.path(), 1_000, 2), &refusals(3_000, 10));
+        let names = folder.names();
+        assert_eq!(names.len(), 2, "{names:?}");
+        assert!(names[1] > names[0] && !names[0].contains("-00000."), "the newest: {names:?}");
+    }
+
+    #[test]
+    fn a_recording_cut_anywhere_tells_a_beginning_of_what_was() {
+        let (folder, events) = (Folder::new(), refusals(60, 100));
+        let (path, cut_path) = (folder.path().join("x.jsonl.zst"), folder.path().join("cut.zst"));
+        record(in_one_file(&path), &events);
+        let bytes = fs::read(&path).unwrap();
+        let ends = frame_ends(&bytes);
+        let in_frames = |frames: usize| {
+            fs::write(&cut_path, &bytes[..ends[frames]]).unwrap();
+            replayed(std::slice::from_ref(&cut_path)).0.len()
+        };
+        let told: Vec<_> = (0..ends.len()).map(in_frames).collect();
+        assert!(ends.len() > 4 && told.last() == Some(&events.len()));
+        for cut in 0..bytes.len() {
+            fs::write(&cut_path, &bytes[..cut]).unwrap();
+            let (found, failed) = replayed(std::slice::from_ref(&cut_path));
+            let whole = ends.iter().rposition(|end| *end <= cut).unwrap_or(0);
+            assert!(failed == 0 || whole == 0, "cut at {cut}");
+            assert!(found.len() >= told[whole], "cut at {cut}: at most the open frame is lost");
+            assert!(found == events[..found.len()], "cut at {cut}");
+        }
+    }
+
+    /// Offsets behind each frame, from 0.
+    fn frame_ends(bytes: &[u8]) -> Vec<usize> {
+        let mut ends = vec![0];
+        while let Some(at) = ends.last().copied().filter(|at| *at < bytes.len()) {
+            ends.push(at + zstd::zstd_safe::find_frame_compressed_size(&bytes[at..]).unwrap());
+        }
+        ends
+    }
+
+    #[test]
+    fn a_run_that_fails_leaves_a_whole_recording_without_an_account() {
+        let (folder, events) = (Folder::new(), refusals(20, 10));
+        let path = folder.path().join("x.jsonl.zst");
+        let mut recorder = in_one_file(&path);
+        events.iter().for_each(|event| recorder.record(event));
+        drop(recorder);
+        same(&replayed(std::slice::from_ref(&path)).0, &events);
+        let mut stream = crate::recording::Stream::open(&[path]);
+        while stream.next_told().is_some() {}
+        assert_eq!(stream.account(), None);
+    }
+
+    #[test]
+    fn a_run_that_was_never_told_anything_leaves_nothing() {
+        let folder = Folder::new();
+        drop(in_one_file(&folder.path().join("x.jsonl.zst")));
+        drop(rotated(folder.path(), 1_000, 2));
+        assert_eq!(folder.names(), [""; 0]);
+    }
+
+    #[test]
+    fn a_second_recording_of_the_same_name_is_refused() {
+        let folder = Folder::new();
+        let path = folder.path().join("x.jsonl.zst");
+        let refused = || Place::file(&path, FREE).err().unwrap().to_string();
+        let first = in_one_file(&path);
+        assert!(refused().contains("another tcpwatch records to"), "{}", refused());
+        record(first, &refusals(5, 10));
+        assert!(refused().contains("exists already"), "{}", refused());
+        fs::rename(&path, path.with_added_extension("part")).unwrap();
+        assert!(refused().contains("has just been repaired"));
+        assert!(refused().contains("exists already"), "{}", refused());
+    }
+
+    /// A disk that answers each write as it is told to.
+    struct Scripted(Receiver<Option<io::ErrorKind>>, fs::File);
+
+    impl Target for Scripted {
+        fn begin(&mut self, _name: &str) -> anyhow::Result<()> {
+            Ok(())
+        }
+
+        fn write(&mut self, frame: &[u8]) -> anyhow::Result<()> {
+            match self.0.recv() {
+                Ok(Some(kind)) => Err(io::Error::from(kind).into()),
+                _ => Ok(io::Write::write_all(&mut self.1, frame)?),
+            }
+        }
+
+        fn end(&mut self) -> anyhow::Result<()> {
+            Ok(())
+        }
+    }
+
+    fn to_script(answers: Receiver<Option<io::ErrorKind>>, path: &Path) -> Recorder {
+        let target = Box::new(Scripted(answers, fs::File::create_new(path).unwrap()));
+        Recorder::new(Place { target, rotation: None, compressed: false }).unwrap()
+    }
+
+    /// Ticks until the recorder has noticed.
+    fn until_stopped(recorder: &mut Recorder) {
+        let mut now = Time(2_000_000_000);
+        while !recorder.has_stopped() {
+            now = now.plus(Duration::from_secs(1));
+            recorder.record(&tick(now));
+        }
+    }
+
+    #[test]
+    fn a_full_disk_stops_the_recording_and_nothing_else() {
+        let (folder, (answer, answers)) = (Folder::new(), channel());
+        let mut recorder = to_script(answers, &folder.path().join("x"));
+        answer.send(None).unwrap();
+        answer.send(Some(io::ErrorKind::StorageFull)).unwrap();
+        refusals(5, 10).iter().for_each(|event| recorder.record(event));
+        until_stopped(&mut recorder);
+        recorder.record(&reset(Time(9_000_000_000)));
+        let error = recorder.finish(None).unwrap_err();
+        assert_eq!(error.to_string(), "the recording ends before the run did; see above");
+        assert_eq!(replayed(&[folder.path().join("x")]), (refusals(0, 10)[..1].to_vec(), 0));
+    }
+
+    #[test]
+    fn a_reader_that_is_gone_is_told_as_that() {
+        let (folder, (answer, answers)) = (Folder::new(), channel());
+        let mut recorder = to_script(answers, &folder.path().join("x"));
+        answer.send(Some(io::ErrorKind::BrokenPipe)).unwrap();
+        refusals(5, 10).iter().for_each(|event| recorder.record(event));
+        until_stopped(&mut recorder);
+        assert!(is_broken_pipe(&recorder.finish(None).unwrap_err()));
+    }
+
+    #[test]
+    fn what_a_hung_disk_does_not_take_is_missing_and_told() {
+        let (folder, (answer, answers)) = (Folder::new(), channel());
+        let (path, run) = (folder.path().join("x"), refusals(60_000, 10));
+        let mut recorder = to_script(answers, &path);
+        run.iter().for_each(|event| recorder.record(event));
+        let gone = described(run.last().unwrap().time(), 9);
+        recorder.record(&gone);
+        drop(answer);
+        recorder.finish(Some(Account::default())).unwrap();
+        let (told, failed) = replayed(&[path]);
+        let present = told.iter().filter(|event| kind_of(event) == "reset").count();
+        let missing: u64 = told.iter().filter_map(missing_resets).sum();
+        assert!(failed == 0 && present > 1_000 && missing > 1_000, "{present} {missing}");
+        assert_eq!(present as u64 + missing, 60_000);
+        assert!(told.contains(&gone), "what was described meanwhile is told again");
+    }
+
+    fn missing_resets(event: &Event) -> Option<u64> {
+        match event {
+            Event::EventsLost(lost) => {
+                assert_eq!(lost.stage, LossStage::Recording);
+                Some(lost.count)
+            }
+            _ => None,
+        }
+    }
+}

@@ -103,3 +103,25 @@ impl Drop for Folder {
         _ = fs::remove_dir_all(&self.0);
     }
 }
+
+/// A run with a refusal every so many milliseconds, and ticks.
+pub(super) fn refusals(count: u16, every: u64) -> Vec<Event> {
+    let story = (0..count).fold(Story::new().finds("0.0.0.0:22"), |story, n| {
+        story.after(every).syn_meets_nobody("10.0.0.1:80", &format!("10.0.0.9:{}", 1 + n))
+    });
+    let with_tick = |(n, event): (usize, Event)| {
+        let tick = (n % 10 == 9).then(|| tick(event.time()));
+        std::iter::once(event).chain(tick)
+    };
+    story.events().into_iter().enumerate().flat_map(with_tick).collect()
+}
+
+/// All that the recordings in a folder tell, and how many of them could not be read.
+pub(super) fn replayed(inputs: &[PathBuf]) -> (Vec<Event>, u64) {
+    let mut stream = super::Stream::open(inputs);
+    let events = std::iter::from_fn(|| stream.next_told()).filter_map(|told| match told {
+        super::Told::Event(event) => Some(event),
+        super::Told::Note(_) => None,
+    });
+    (events.collect(), stream.failed())
+}

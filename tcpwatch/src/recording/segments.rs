@@ -22,6 +22,7 @@ pub(super) struct Segments {
 }
 
 /// A segment that is complete.
+#[derive(Clone)]
 struct Finished {
     age: Age,
     name: String,
@@ -40,15 +41,26 @@ impl Segments {
 
     /// Makes sure that `coming` bytes more are within all limits, at the price of the oldest segments.
     fn make_room(&mut self, coming: u64) -> anyhow::Result<()> {
-        let mut finished = self.look()?;
+        let mut oldest_first = self.look()?.into_iter();
         let open = self.open_size() + coming;
         let keep = usize::try_from(self.retention.keep.get() - 1).unwrap_or(usize::MAX);
-        let mut oldest_first = finished.drain(..);
         while oldest_first.len() > keep || self.others + open > self.retention.max_disk {
             let Some(oldest) = oldest_first.next() else { break };
             self.remove(&oldest)?;
         }
-        while let Err(too_full) = self.directory.keep_free(self.retention.min_free, coming) {
+        self.free(oldest_first, coming)
+    }
+
+    /// Makes room for others on the disk. Where all our segments together are not enough, none is sacrificed.
+    fn free(
+        &mut self,
+        mut oldest_first: impl Iterator<Item = Finished> + Clone,
+        coming: u64,
+    ) -> anyhow::Result<()> {
+        let ours = oldest_first.clone().map(|finished| finished.size).sum();
+        let min_free = self.retention.min_free;
+        while let Err(too_full) = self.directory.keep_free(min_free, coming, 0) {
+            self.directory.keep_free(min_free, coming, ours)?;
             let Some(oldest) = oldest_first.next() else { return Err(too_full) };
             self.remove(&oldest)?;
         }
@@ -123,5 +135,108 @@ impl Target for Segments {
         let path = self.directory.path_of(open.name());
         self.others += open.size();
         open.finish().with_context(|| format!("cannot finish {}", path.display()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::num::NonZeroU32;
+
+    use super::*;
+    use crate::recording::limits::Floor;
+    use crate::recording::samples::Folder;
+
+    const ALL: Retention =
+        Retention { keep: NonZeroU32::MAX, max_disk: u64::MAX, min_free: Floor::Percent(0) };
+
+    fn keep(segments: u32) -> Retention {
+        Retention { keep: NonZeroU32::new(segments).unwrap(), ..ALL }
+    }
+
+    fn named(minute: u32) -> String {
+        format!("web-20261121T12{minute:02}00Z-5f3a9c01-00000.tcpw.jsonl.zst")
+    }
+
+    /// Segments of 100 bytes, one a minute.
+    fn with_segments(minutes: std::ops::Range<u32>) -> Folder {
+        let folder = Folder::new();
+        for minute in minutes {
+            fs::write(folder.path().join(named(minute)), [0; 100]).unwrap();
+        }
+        folder
+    }
+
+    fn opened(folder: &Folder, retention: Retention) -> Segments {
+        Segments::new(folder.path(), retention).unwrap()
+    }
+
+    fn minutes(folder: &Folder) -> Vec<u32> {
+        let found = (0..60).filter(|minute| folder.path().join(named(*minute)).exists());
+        found.collect()
+    }
+
+    #[test]
+    fn the_oldest_go_and_the_open_one_counts() {
+        let folder = with_segments(10..20);
+        let mut segments = opened(&folder, keep(4));
+        segments.begin(&named(20)).unwrap();
+        segments.write(&[0; 100]).unwrap();
+        assert_eq!(minutes(&folder), [17, 18, 19]);
+        segments.end().unwrap();
+        assert_eq!(minutes(&folder), [17, 18, 19, 20]);
+        segments.begin(&named(21)).unwrap();
+        assert_eq!(minutes(&folder), [18, 19, 20]);
+    }
+
+    #[test]
+    fn together_they_never_take_more_than_they_may() {
+        let folder = with_segments(10..20);
+        let mut segments = opened(&folder, Retention { max_disk: 550, ..ALL });
+        assert_eq!(minutes(&folder), [15, 16, 17, 18, 19]);
+        segments.begin(&named(20)).unwrap();
+        segments.write(&[0; 50]).unwrap();
+        assert_eq!(minutes(&folder).len(), 5, "550 bytes are within");
+        segments.write(&[0; 1]).unwrap();
+        assert_eq!(minutes(&folder), [16, 17, 18, 19]);
+        segments.write(&[0; 499]).unwrap();
+        assert_eq!(minutes(&folder), [0; 0]);
+        segments.write(&[0; 100]).unwrap();
+        segments.end().unwrap();
+        assert_eq!(minutes(&folder), [20], "the open one is never cut");
+    }
+
+    #[test]
+    fn others_files_are_neither_counted_nor_touched() {
+        let folder = with_segments(10..12);
+        let theirs = ["notes.txt", "incident.tcpw.jsonl.zst", "a-b-c-00000.tcpw.jsonl.zst"];
+        theirs.iter().for_each(|name| fs::write(folder.path().join(name), [0; 9_999]).unwrap());
+        fs::create_dir(folder.path().join(named(5))).unwrap();
+        std::os::unix::fs::symlink("notes.txt", folder.path().join(named(6))).unwrap();
+        let segments = opened(&folder, Retention { max_disk: 150, ..ALL });
+        assert_eq!((minutes(&folder), segments.others), (vec![5, 6, 11], 100));
+        assert!(theirs.iter().all(|name| folder.path().join(name).exists()));
+    }
+
+    #[test]
+    fn what_another_tcpwatch_writes_counts_and_stays() {
+        let folder = with_segments(10..12);
+        let mut other = opened(&folder, ALL);
+        other.begin(&named(9)).unwrap();
+        other.write(&[0; 100]).unwrap();
+        let ours = opened(&folder, Retention { max_disk: 250, ..ALL });
+        assert_eq!((minutes(&folder), ours.others), (vec![11], 200));
+        other.end().unwrap();
+        assert_eq!(minutes(&folder), [9, 11]);
+    }
+
+    #[test]
+    fn a_disk_that_others_have_filled_costs_no_segment() {
+        let folder = with_segments(10..12);
+        let min_free = Floor::Bytes(u64::MAX / 2);
+        let refused = Segments::new(folder.path(), Retention { min_free, ..ALL });
+        let said = refused.err().unwrap().to_string();
+        assert!(said.contains("and --min-free") && said.contains("keeps them free"), "{said}");
+        assert_eq!(minutes(&folder), [10, 11]);
     }
 }

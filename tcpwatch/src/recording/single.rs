@@ -30,7 +30,7 @@ impl Single {
         if directory.has(&part(name)) {
             take_care_of_part(&directory, name, compressed)?;
         }
-        directory.keep_free(min_free, 0)?;
+        directory.keep_free(min_free, 0, 0)?;
         let made = Part::create(&directory, name);
         let made = made.with_context(|| format!("cannot create {}", path.display()))?;
         Ok(Self { directory, min_free, part: Some(made) })
@@ -43,7 +43,7 @@ impl Target for Single {
     }
 
     fn write(&mut self, frame: &[u8]) -> anyhow::Result<()> {
-        self.directory.keep_free(self.min_free, u64::try_from(frame.len())?)?;
+        self.directory.keep_free(self.min_free, u64::try_from(frame.len())?, 0)?;
         let Some(part) = &mut self.part else { return Ok(()) };
         part.write(frame).with_context(|| {
             format!("cannot write to {}", self.directory.path_of(part.name()).display())
