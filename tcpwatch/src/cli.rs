@@ -452,10 +452,10 @@ Examples:
 const RECORD_EXAMPLES: &str = "\
 Examples:
   tcpwatch record -o incident.tcpw.jsonl.zst --for 10m   one file
-  tcpwatch record -o /var/lib/tcpwatch                   a directory: 20 segments of 64M or 1h, then the oldest go
+  tcpwatch record -o /var/lib/tcpwatch                   a directory of segments, bounded
   tcpwatch record -o /data/tw --keep 100 --rotate-time 10m --max-disk 5G --min-free 10%
   tcpwatch record -o /data/tw -C 64 -G 3600 -W 20        the same words as for tcpdump
-  tcpwatch record -o rare --ring 60s --on cause=conntrack-expired   only what leads to it, and 30 s more
+  tcpwatch record -o rare --ring 60s --on cause=conntrack-expired   what leads to it
   kubectl debug node/n1 --image tcpwatch -- tcpwatch record -o - > n1.tcpw.jsonl.zst
   tcpwatch rst --explain --record incident               watch and record";
 

@@ -38,7 +38,7 @@ pub struct Keeping {
     #[arg(long, value_name = "SIZE", value_parser = parse_size)]
     pub rotate_size: Option<u64>,
 
-    /// The same in millions of bytes, as in tcpdump
+    /// The same in millions of bytes, as in tcpdump: -C 64
     #[arg(short = 'C', value_name = "SIZE", value_parser = parse_millions)]
     #[arg(conflicts_with = "rotate_size")]
     pub millions: Option<u64>,
@@ -47,7 +47,7 @@ pub struct Keeping {
     #[arg(long, value_name = "DURATION", value_parser = parse_age)]
     pub rotate_time: Option<Duration>,
 
-    /// The same in seconds, as in tcpdump
+    /// The same in seconds, as in tcpdump: -G 3600
     #[arg(short = 'G', value_name = "SECONDS", value_parser = parse_seconds)]
     #[arg(conflicts_with = "rotate_time")]
     pub seconds: Option<Duration>,

@@ -19,7 +19,7 @@ pub(super) fn stop_requested() -> anyhow::Result<Arc<Notify>> {
     let (interrupt, terminate) = {
         let _inside = runtime.enter();
         // Beyond `ulimit -f` a write is to fail, as on a full disk, and not to kill us.
-        signal(SignalKind::from_raw(rustix::process::Signal::XFSZ.as_raw()))?;
+        _ = signal(SignalKind::from_raw(rustix::process::Signal::XFSZ.as_raw()))?;
         (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?)
     };
     thread::Builder::new()
