@@ -5,11 +5,13 @@
 
 pub mod address;
 pub mod counters;
+pub mod folder;
 pub mod helper;
 pub mod namespace;
 pub mod need;
 pub mod network;
 pub mod patience;
+pub mod replay;
 pub mod report;
 pub mod segment;
 pub mod socket;
@@ -18,11 +20,13 @@ pub mod watch;
 
 pub use address::{Ip, at};
 pub use counters::Counters;
+pub use folder::Folder;
 pub use helper::Helper;
 pub use namespace::Namespace;
 pub use need::Need;
 pub use network::{Backends, Dnat, Host, Pair, Service};
 pub use patience::{PATIENCE, wait_for};
+pub use replay::Replay;
 pub use report::Report;
 pub use verdict::{Expected, Verdict};
 pub use watch::Watch;

@@ -13,6 +13,7 @@ mod guest;
 mod handover;
 mod listener;
 mod overflow;
+mod recording;
 mod runner;
 mod scenario;
 mod storm;
@@ -44,6 +45,7 @@ fn scenarios() -> Vec<Scenario> {
         listener::scenarios(),
         unexplained::scenarios(),
         storm::scenarios(),
+        recording::scenarios(),
     ]
     .concat()
 }

@@ -31,9 +31,10 @@ pub enum Floor {
 }
 
 impl Floor {
-    /// Would so many more bytes keep it free?
+    /// Would so many more bytes keep it free? Where nothing is to stay free, the disk itself says when it is full.
     pub(super) fn allows(self, bytes: u64, space: Space) -> bool {
-        space.whole == 0 || space.free >= self.of(space.whole).saturating_add(bytes)
+        let floor = self.of(space.whole);
+        floor == 0 || space.whole == 0 || space.free >= floor.saturating_add(bytes)
     }
 
     fn of(self, whole: u64) -> u64 {
@@ -86,6 +87,11 @@ mod tests {
         assert!(!Floor::Percent(5).allows(11, space));
         assert!(Floor::Bytes(60).allows(0, space));
         assert!(!Floor::Bytes(60).allows(1, space));
+    }
+
+    #[test]
+    fn no_floor_leaves_it_to_the_disk() {
+        assert!(Floor::Percent(0).allows(1, Space { free: 0, whole: 1_000 }));
     }
 
     #[test]

@@ -152,9 +152,7 @@ impl Recorder {
             Some(flight) if self.segment.is_none() => flight.ring.remember(now, event)?,
             _ => self.write(now, event)?,
         }
-        if let Event::Tick { .. } = event {
-            self.end_if_due(now)?;
-        }
+        self.end_if_due(now)?;
         let reason = self.flight.as_mut().and_then(|flight| flight.triggers.on_event(event));
         reason.map_or(Ok(()), |reason| self.try_trigger(reason))
     }
@@ -309,7 +307,8 @@ mod tests {
     use std::sync::mpsc::{Receiver, channel};
 
     use super::*;
-    use crate::event::LossStage;
+    use crate::event::{LossStage, TcpState};
+    use crate::explain::story::Story;
     use crate::recording::limits::{Floor, Retention};
     use crate::recording::samples::{Folder, described, refusals, replayed, reset, tick};
     use crate::recording::target::Target;
@@ -536,5 +535,62 @@ mod tests {
             }
             _ => None,
         }
+    }
+
+    /// How fast, and how small? Asserts that nothing is missing, and prints the rest.
+    #[test]
+    #[ignore = "a measurement: cargo test --release -p tcpwatch --lib million -- --ignored --nocapture"]
+    #[expect(clippy::print_stdout, reason = "a measurement is read by the person who started it")]
+    fn a_million_events_are_recorded_and_replayed() {
+        const COUNT: u32 = 1_000_000;
+        let folder = Folder::new();
+        let path = folder.path().join("x.jsonl.zst");
+        let mut recorder = Recorder::patient(Place::file(&path, FREE).unwrap()).unwrap();
+        let host = refusals(0, 0);
+        let [sent, received] = both_ends_of_a_refusal();
+        let begun = std::time::Instant::now();
+        host.iter().for_each(|event| recorder.record(event));
+        for n in 0..COUNT / 2 {
+            let time = Time(2_000_000_000 + u64::from(n) * 50_000);
+            let port = 1_024 + u16::try_from(n % 60_000).unwrap();
+            recorder.record(&sent(time, port, n));
+            recorder.record(&received(time, port, n));
+        }
+        recorder.finish(None).unwrap();
+        let took = begun.elapsed().as_secs_f64();
+        let begun = std::time::Instant::now();
+        assert_eq!(replayed(std::slice::from_ref(&path)).0.len(), host.len() + COUNT as usize);
+        let (bytes, read) = (fs::metadata(&path).unwrap().len(), begun.elapsed().as_secs_f64());
+        let count = f64::from(COUNT);
+        println!(
+            "{:.1} bytes per event, {:.0} events recorded and {:.0} read per second",
+            f64::from(u32::try_from(bytes).unwrap()) / count,
+            count / took,
+            count / read
+        );
+    }
+
+    type Told = Box<dyn Fn(Time, u16, u32) -> Event>;
+
+    fn both_ends_of_a_refusal() -> [Told; 2] {
+        let (server, client) = ("10.0.0.1:80", "10.0.0.9:1024");
+        let story = Story::new().syn_meets_nobody(server, client);
+        let mut events = story.receives(client, server, 0, TcpState::SynSent).events();
+        let (received, sent) = (events.pop(), events.pop());
+        let sent = move |time, port, seq| match sent.clone() {
+            Some(Event::RstSent(mut rst)) => {
+                (rst.time, rst.flow.remote.port, rst.segment.seq) = (time, port, seq);
+                Event::RstSent(rst)
+            }
+            other => unreachable!("the story tells of a reset, not of {other:?}"),
+        };
+        let received = move |time, port, seq| match received.clone() {
+            Some(Event::RstReceived(mut rst)) => {
+                (rst.time, rst.flow.local.port, rst.seq) = (time, port, seq);
+                Event::RstReceived(rst)
+            }
+            other => unreachable!("the story ends with a reset, not with {other:?}"),
+        };
+        [Box::new(sent), Box::new(received)]
     }
 }
