@@ -9,7 +9,7 @@ use crate::event::{
 };
 use crate::explain::story::{Late, Story, expired, removed, talk};
 use crate::explain::verdict::{Certainty, Conclusion, Finding};
-use crate::timeline::{Timeline, fact_of};
+use crate::timeline::Timeline;
 
 const SERVER: &str = "10.0.0.1:80";
 const CLIENT: &str = "10.0.0.9:40000";
@@ -226,7 +226,7 @@ fn lose(events: &[Event], index: usize) -> Option<Vec<Event>> {
     let lost = Event::EventsLost(EventsLost {
         since: event.time().minus(Duration::from_millis(1)),
         until: event.time(),
-        fact: fact_of(event)?,
+        fact: event.fact()?,
         count: 1,
         stage: LossStage::Ring,
     });
@@ -271,7 +271,7 @@ fn in_order(events: &[Event]) -> Vec<Event> {
 #[test]
 fn the_facts_of_hooks_are_all_in_some_story() {
     let told: Vec<_> =
-        stories().iter().flat_map(|(_, events)| events.iter().filter_map(fact_of)).collect();
+        stories().iter().flat_map(|(_, events)| events.iter().filter_map(Event::fact)).collect();
     for fact in Fact::ALL {
         assert!(told.contains(&fact), "{fact}");
     }

@@ -16,6 +16,7 @@ mod handover;
 mod listener;
 mod overflow;
 mod received;
+mod recording;
 mod replies;
 mod runner;
 mod scenario;
@@ -52,6 +53,7 @@ fn scenarios() -> Vec<Scenario> {
         unexplained::scenarios(),
         storm::scenarios(),
         demo::scenarios(),
+        recording::scenarios(),
     ]
     .concat()
 }

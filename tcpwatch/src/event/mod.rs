@@ -95,4 +95,18 @@ impl Event {
             Self::Tick { time } => *time,
         }
     }
+
+    /// The kind of fact it is, if it came from a hook.
+    pub fn fact(&self) -> Option<Fact> {
+        match self {
+            Self::RstSent(_) => Some(Fact::RstSent),
+            Self::ConnectionAborted(_) => Some(Fact::ConnectionAborted),
+            Self::RstReceived(_) => Some(Fact::RstReceived),
+            Self::AcceptQueueOverflowed(_) => Some(Fact::AcceptQueueOverflowed),
+            Self::HandshakeAckRefused(_) => Some(Fact::HandshakeAckRefused),
+            Self::ListenerOpened(_) | Self::ListenerClosed(_) => Some(Fact::Listeners),
+            Self::ConntrackDestroyed(_) => Some(Fact::ConntrackDestroyed),
+            _ => None,
+        }
+    }
 }

@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
 use super::{Conversation, Flow, NetNs, Socket, SocketFile, Task, Time};
