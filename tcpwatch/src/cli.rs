@@ -8,7 +8,7 @@ use std::time::Duration;
 use clap::builder::PossibleValuesParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::event::NetNs;
+use crate::event::{NetNs, Way};
 use crate::explain::verdict::Direction;
 use crate::filter::{Filter, Namespace, Net, Ports, cause_codes};
 
@@ -154,6 +154,10 @@ pub struct Watching {
     /// Kernel type information, where the kernel has none at /sys/kernel/btf/vmlinux
     #[arg(long, value_name = "FILE")]
     pub btf: Option<PathBuf>,
+
+    /// Ways of attaching not to try: where one misbehaves, or to see what the others tell
+    #[arg(long, value_name = "WAY", value_delimiter = ',', hide = true, value_parser = parse_way)]
+    pub avoid: Vec<Way>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -234,6 +238,12 @@ pub enum Netns {
     Is(Namespace),
     /// The one this process lives in.
     OfProcess(u32),
+}
+
+fn parse_way(text: &str) -> Result<Way, String> {
+    let ways = [Way::Fentry, Way::Kprobe, Way::Tracepoint];
+    let way = ways.into_iter().find(|way| way.name() == text);
+    way.ok_or_else(|| "expected fentry, kprobe or tracepoint".into())
 }
 
 fn parse_netns(text: &str) -> Result<Netns, String> {
@@ -401,6 +411,12 @@ mod tests {
     }
 
     #[test]
+    fn ways_can_be_avoided() {
+        let avoid = parsed("--avoid fentry,kprobe").unwrap().watching.avoid;
+        assert_eq!(avoid, [Way::Fentry, Way::Kprobe]);
+    }
+
+    #[test]
     fn a_namespace_has_four_spellings() {
         let netns = |words| parsed(words).unwrap().wanted.netns;
         let inode = Netns::Is(Namespace::Inode(NetNs(4_026_531_840)));
@@ -431,6 +447,7 @@ mod tests {
         assert!(refused("--host example.org").contains("an address such as 10.0.0.1"));
         assert!(refused("--for 60").contains("such as 60s, 5m or 1h30m"));
         assert!(refused("-o xml").contains("possible values: text, json"));
+        assert!(refused("--avoid luck").contains("expected fentry, kprobe or tracepoint"));
         refused("--count 0");
         refused("--ready-fd -1");
         refused("--sent --received");

@@ -86,7 +86,7 @@ impl Timeline {
 }
 
 /// The kind of fact a hook told, for those events that come from hooks.
-pub(crate) fn fact_of(event: &Event) -> Option<Fact> {
+pub fn fact_of(event: &Event) -> Option<Fact> {
     match event {
         Event::RstSent(_) => Some(Fact::RstSent),
         Event::ConnectionAborted(_) => Some(Fact::ConnectionAborted),

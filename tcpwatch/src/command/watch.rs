@@ -24,7 +24,7 @@ pub(super) fn run(
     ready: Ready,
     stop: &Arc<Notify>,
 ) -> anyhow::Result<()> {
-    let options = source::Options { btf: args.btf.clone() };
+    let options = source::Options { btf: args.btf.clone(), avoid: args.avoid.clone() };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         let mut live = source::open(&options)?;
