@@ -10,6 +10,7 @@ pub mod namespace;
 pub mod need;
 pub mod network;
 pub mod patience;
+pub mod recording;
 pub mod report;
 pub mod segment;
 pub mod socket;

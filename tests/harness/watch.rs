@@ -20,6 +20,7 @@ use serde_json::Value;
 
 use crate::namespace::Namespace;
 use crate::patience::{PATIENCE, wait_for};
+use crate::recording;
 use crate::report::Report;
 use crate::verdict::{Expected, Verdict};
 
@@ -189,6 +190,12 @@ fn command(namespaces: &[&Namespace], ready: &OwnedFd) -> Command {
     command.args(["rst", "-o", "json", "--ready-fd", &ready.as_raw_fd().to_string()]);
     for namespace in namespaces {
         command.args(["--netns", &namespace.inode().to_string()]);
+    }
+    if let Some(ways) = env::var_os("TCPWATCH_AVOID") {
+        command.arg("--avoid").arg(ways);
+    }
+    if let Some(file) = recording::take() {
+        command.arg("--record").arg(file);
     }
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     hand_over(&mut command, ready.as_raw_fd());

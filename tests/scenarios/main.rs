@@ -9,6 +9,7 @@
 )]
 
 mod conntrack;
+mod delivery;
 mod guest;
 mod handover;
 mod listener;

@@ -22,7 +22,8 @@ scenarios! {
     both a_listener_that_closes_on_waiting_clients_is_not_explained;
 }
 
-/// It looks like a connection whose server was replaced, or whose handshake was dropped; here it is a scan.
+/// An ACK of no connection comes to a listener, which answers with a RST. It looks like a connection whose server was
+/// replaced, or whose handshake was dropped; here it is a scan.
 fn a_lone_ack_to_a_listener_is_not_explained(ip: Ip) {
     let host = Host::alone(ip);
     let watch = Watch::on(&[&host.namespace]);
@@ -39,6 +40,7 @@ fn a_lone_ack_to_a_listener_is_not_explained(ip: Ip) {
     one_reset(watch, &host);
 }
 
+/// An ACK of no connection comes to a port where nothing listens, and is answered with a RST: a scan.
 fn a_lone_ack_to_a_closed_port_is_not_explained(ip: Ip) {
     let host = Host::alone(ip);
     let watch = Watch::on(&[&host.namespace]);
@@ -54,6 +56,7 @@ fn a_lone_ack_to_a_closed_port_is_not_explained(ip: Ip) {
     one_reset(watch, &host);
 }
 
+/// A server closes a connection with SO_LINGER set to zero: instead of a FIN the client gets a RST.
 fn a_close_with_linger_zero_is_not_explained(ip: Ip) {
     let host = Host::alone(ip);
     let watch = Watch::on(&[&host.namespace]);
@@ -73,6 +76,8 @@ fn a_close_with_linger_zero_is_not_explained(ip: Ip) {
     one_reset(watch, &host);
 }
 
+/// A server closes a connection without reading the request that has come: the kernel sends a RST, so that the client
+/// knows that its data was not taken.
 fn a_close_with_data_unread_is_not_explained(ip: Ip) {
     let host = Host::alone(ip);
     let watch = Watch::on(&[&host.namespace]);
@@ -93,7 +98,8 @@ fn a_close_with_data_unread_is_not_explained(ip: Ip) {
     one_reset(watch, &host);
 }
 
-/// The keep-alive race: the server closes an idle connection just before the client's next request.
+/// The keep-alive race: the server closes an idle connection just before the client's next request, which then meets a
+/// socket in FIN_WAIT2 and is answered with a RST.
 fn a_request_that_meets_an_orderly_close_is_not_explained(ip: Ip) {
     let host = Host::alone(ip);
     let watch = Watch::on(&[&host.namespace]);
@@ -116,6 +122,8 @@ fn a_request_that_meets_an_orderly_close_is_not_explained(ip: Ip) {
     one_reset(watch, &host);
 }
 
+/// A client is connected and waits in the accept queue when the server closes its listener: the kernel resets it, and
+/// nobody ever accepted it.
 fn a_listener_that_closes_on_waiting_clients_is_not_explained(ip: Ip) {
     let host = Host::alone(ip);
     let watch = Watch::on(&[&host.namespace]);
