@@ -17,7 +17,10 @@ use harness::watch::way_of;
 /// Names the serial port; without it nothing is recorded.
 const PORT: &str = "TCPWATCH_RECORDINGS";
 
-/// Where they wait for the end of all scenarios.
+/// Where recordings are made.
+const WORKSHOP: &str = "/run/recording";
+
+/// Where those of scenarios that went well wait for the end of all.
 const FOLDER: &str = "/run/recordings";
 
 /// Bytes. What is longer nobody would read.
@@ -26,11 +29,19 @@ const LONGEST: u64 = 200_000;
 /// The file for a scenario's recording, if recordings are wanted.
 pub(crate) fn file_for(scenario: &str) -> Option<PathBuf> {
     env::var_os(PORT)?;
-    fs::create_dir_all(FOLDER).expect("a guest has room for recordings");
-    Some(Path::new(FOLDER).join(format!("{scenario}.jsonl")))
+    for folder in [WORKSHOP, FOLDER] {
+        fs::create_dir_all(folder).expect("a guest has room for recordings");
+    }
+    Some(Path::new(WORKSHOP).join(format!("{scenario}.jsonl")))
 }
 
-/// Sends all that are short enough to be kept.
+/// The scenario went well: its recording shows what it is named after.
+pub(crate) fn keep(recording: &Path) {
+    let name = recording.file_name().unwrap_or_default();
+    fs::rename(recording, Path::new(FOLDER).join(name)).expect("the scenario was recorded");
+}
+
+/// Sends all that went well and are short enough to be kept.
 pub(crate) fn deliver() -> io::Result<()> {
     let Some(port) = env::var_os(PORT) else { return Ok(()) };
     let mut port = BufWriter::new(File::options().write(true).open(port)?);

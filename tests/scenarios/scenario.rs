@@ -38,9 +38,11 @@ impl Scenario {
             println!("\nTCPWATCH-VM-SKIP {}: {reason}", self.name);
             return Completion::ignored_with(reason);
         }
-        recording::next_to(delivery::file_for(&self.name));
+        let recording = delivery::file_for(&self.name);
+        recording::next_to(recording.clone());
         let _hooks = TellHooks;
         (self.incident)(self.ip);
+        recording.iter().for_each(|file| delivery::keep(file));
         Completion::Completed
     }
 
