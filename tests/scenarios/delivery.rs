@@ -35,10 +35,12 @@ pub(crate) fn file_for(scenario: &str) -> Option<PathBuf> {
     Some(Path::new(WORKSHOP).join(format!("{scenario}.jsonl")))
 }
 
-/// The scenario went well: its recording shows what it is named after.
+/// The scenario went well: its recording shows what it is named after. One that starts no tcpwatch of its own has none.
 pub(crate) fn keep(recording: &Path) {
-    let name = recording.file_name().unwrap_or_default();
-    fs::rename(recording, Path::new(FOLDER).join(name)).expect("the scenario was recorded");
+    if recording.exists() {
+        let name = recording.file_name().unwrap_or_default();
+        fs::rename(recording, Path::new(FOLDER).join(name)).expect("both folders are one tmpfs");
+    }
 }
 
 /// Sends all that went well and are short enough to be kept.

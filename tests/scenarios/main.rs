@@ -10,6 +10,7 @@
 
 mod conntrack;
 mod delivery;
+mod demo;
 mod guest;
 mod handover;
 mod listener;
@@ -45,6 +46,7 @@ fn scenarios() -> Vec<Scenario> {
         listener::scenarios(),
         unexplained::scenarios(),
         storm::scenarios(),
+        demo::scenarios(),
     ]
     .concat()
 }

@@ -4,37 +4,32 @@ use std::path::Path;
 
 use anyhow::bail;
 
+use super::anonymize::anonymizer;
 use super::ready::Ready;
-use super::stdout::Stdout;
-use super::{signals, view, watch};
-use crate::cli::{Keeping, Record};
+use super::{place, signals, view, watch};
+use crate::cli::{Record, Recording};
 use crate::filter::Filter;
-use crate::recording::{Place, Recorder, Rotation};
+use crate::recording::Recorder;
 use crate::session::Session;
 
 pub(super) fn run(args: &Record, verbose: bool) -> anyhow::Result<()> {
     let ready = Ready::new(args.watching.ready_fd)?;
     let stop = signals::stop_requested()?;
-    let recorder = recorder(&args.to, &args.keeping)?;
+    let recorder = recorder(&args.to, &args.how)?;
     let session = Session::new(Filter::default(), None, vec![view::banner(verbose)]);
     watch::run(&args.watching, session.recorded_by(Some(recorder)), args.duration, ready, &stop)
 }
 
-/// One that writes to a directory, to a file, or to stdout (`-`).
-pub(super) fn recorder(to: &Path, keeping: &Keeping) -> anyhow::Result<Recorder> {
-    if to == Path::new("-") {
-        return to_stdout();
-    }
-    let rotation = Rotation { size: keeping.rotate_size, age: keeping.rotate_time };
-    Ok(Recorder::new(Place::at(to, rotation)?))
-}
-
-fn to_stdout() -> anyhow::Result<Recorder> {
-    let stdout = Stdout::open()?;
-    if stdout.is_terminal() {
-        bail!(
-            "a recording is not for terminals. Send it to a file or a pipe: tcpwatch record -o - > FILE"
-        )
-    }
-    Ok(Recorder::new(Place::Stream(Box::new(stdout))))
+/// One that writes as the user wants it.
+pub(super) fn recorder(to: &Path, how: &Recording) -> anyhow::Result<Recorder> {
+    let place = place::of(to, &how.keeping)?;
+    let anonymizing = &how.anonymizing;
+    let anonymizer =
+        anonymizing.anonymize.map(|level| anonymizer(level, anonymizing.mapping.as_deref()));
+    let recorder = match how.flying.flight() {
+        None => Recorder::new(place),
+        Some(flight) if place.is_directory() => Recorder::in_flight(place, &flight)?,
+        Some(_) => bail!("a flight recorder writes a file for each reason. Give it a directory"),
+    };
+    Ok(recorder.anonymized_by(anonymizer.transpose()?))
 }

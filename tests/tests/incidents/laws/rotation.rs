@@ -44,7 +44,7 @@ fn record(tried: &Tried, folder: &Path) -> anyhow::Result<()> {
     let rotation = Rotation { size: u64::MAX, age: AGE };
     let mut recorder = Recorder::new(Place::at(folder, rotation)?);
     tried.events().iter().for_each(|event| recorder.record(event));
-    recorder.finish(Account::default())
+    recorder.finish(Some(Account::default()))
 }
 
 /// In the order of their numbers.
