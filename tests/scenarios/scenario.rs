@@ -42,7 +42,9 @@ impl Scenario {
         recording::next_to(recording.clone());
         let _hooks = TellHooks;
         (self.incident)(self.ip);
-        recording.iter().for_each(|file| delivery::keep(file));
+        if let Some(file) = recording {
+            delivery::keep(&file);
+        }
         Completion::Completed
     }
 

@@ -6,7 +6,7 @@ use crate::scenario::scenarios;
 
 scenarios! {
     both ten_thousand_refusals_are_all_accounted_for;
-    both forty_refusals_are_all_accounted_for;
+    both twenty_refusals_are_all_accounted_for;
 }
 
 /// A scan, or a client that tries again without a pause: every connect is answered, every answer is judged.
@@ -14,10 +14,10 @@ fn ten_thousand_refusals_are_all_accounted_for(ip: Ip) {
     refusals_are_accounted_for(ip, 10_000);
 }
 
-/// The same on a small scale: an impatient client dials a closed port forty times without a pause. Short enough to be
+/// The same on a small scale: an impatient client dials a closed port twenty times without a pause. Short enough to be
 /// recorded and read.
-fn forty_refusals_are_all_accounted_for(ip: Ip) {
-    refusals_are_accounted_for(ip, 40);
+fn twenty_refusals_are_all_accounted_for(ip: Ip) {
+    refusals_are_accounted_for(ip, 20);
 }
 
 fn refusals_are_accounted_for(ip: Ip, count: u16) {

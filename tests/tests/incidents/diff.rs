@@ -31,7 +31,9 @@ fn spread(text: &str) -> String {
     let objects: Result<Vec<serde_json::Value>, _> =
         text.lines().map(serde_json::from_str).collect();
     match objects {
-        Ok(objects) => objects.iter().map(|object| format!("{object:#}\n")).collect(),
+        Ok(objects) => {
+            objects.iter().fold(String::new(), |text, object| format!("{text}{object:#}\n"))
+        }
         Err(_) => text.to_owned(),
     }
 }

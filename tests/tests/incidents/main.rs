@@ -21,7 +21,7 @@ use libtest_mimic::{Arguments, Failed, Trial};
 fn main() -> ExitCode {
     let arguments = Arguments::from_args();
     let stories = Story::all();
-    let there = Trial::test("incidents_are_there_and_whole", || incident::are_there());
+    let there = Trial::test("incidents_are_there_and_whole", incident::are_there);
     let stories = stories.into_iter().flat_map(|story| {
         let incidents = story.incidents.clone();
         incidents.into_iter().flat_map(trials).chain([about(story)])

@@ -2,11 +2,11 @@
 //! mark stands what the recordings say of themselves.
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
 
-use tcpwatch::event::{CountersRead, CoverageDeclared, Event, HookCoverage, HostDescribed, NetNs};
+use tcpwatch::event::{CountersRead, CoverageDeclared, Event, HookCoverage, NetNs};
+use tcpwatch::explain::verdict::Totals;
 
 use crate::Outcome;
 use crate::diff::expect;
@@ -66,33 +66,31 @@ fn doc_comment(family: &str, sentence: &str) -> Result<String, String> {
 
 fn facts(incident: &Incident) -> Result<String, String> {
     let Recorded { events, account } = incident.read()?;
-    let mut text = format!("\n## {}\n\n", incident.place());
-    if let Some(Event::HostDescribed(host)) = events.first() {
-        let lasted = events.iter().map(Event::time).max().unwrap_or(host.time).since(host.time);
-        let (count, seconds) = (events.len(), lasted.as_secs_f64());
-        writeln!(text, "* Recorded {}; {count} events in {seconds:.1} s.", of(host)).unwrap();
-    }
-    if let Some(coverage) = events.iter().find_map(coverage) {
-        writeln!(text, "* Hooks: {}.", listed(coverage.hooks.iter().map(hook))).unwrap();
-    }
-    let judged = judge(events.iter().cloned()).totals;
-    let (explained, unexplained) = (judged.explained, judged.unexplained);
-    let causes = listed(judged.causes.iter().map(|(code, count)| format!("{code} {count}")));
-    let causes = if causes.is_empty() { String::new() } else { format!(" ({causes})") };
-    writeln!(
-        text,
-        "* Explained {explained}{causes}, unexplained {unexplained}, lost {}.",
-        account.lost
-    )
-    .unwrap();
-    growths(&events).iter().for_each(|growth| writeln!(text, "* {growth}").unwrap());
-    Ok(text)
+    let recorded = events.first().and_then(|first| recorded(first, &events));
+    let hooks = events.iter().find_map(coverage).map(|told| listed(told.hooks.iter().map(hook)));
+    let hooks = hooks.map(|hooks| format!("Hooks: {hooks}"));
+    let verdicts = verdicts(&judge(events.iter().cloned()).totals, account.lost);
+    let lines = recorded.into_iter().chain(hooks).chain([verdicts]).chain(growths(&events));
+    let head = format!("\n## {}\n\n", incident.place());
+    Ok(lines.fold(head, |text, line| format!("{text}* {line}.\n")))
 }
 
-fn of(host: &HostDescribed) -> String {
-    let seconds = i64::try_from(host.wall / 1_000_000_000).unwrap_or_default();
-    let at = jiff::Timestamp::from_second(seconds).unwrap_or_default();
-    format!("{} on {} by tcpwatch {}", at.strftime("%Y-%m-%d"), host.kernel, host.version)
+fn recorded(first: &Event, events: &[Event]) -> Option<String> {
+    let Event::HostDescribed(host) = first else { return None };
+    let last = events.iter().map(Event::time).max()?;
+    let (count, seconds) = (events.len(), last.since(host.time).as_secs_f64());
+    let at = jiff::Timestamp::from_nanosecond(host.wall.into()).ok()?.strftime("%Y-%m-%d");
+    let (kernel, version) = (&host.kernel, &host.version);
+    Some(format!(
+        "Recorded {at} on {kernel} by tcpwatch {version}; {count} events in {seconds:.1} s"
+    ))
+}
+
+fn verdicts(totals: &Totals, lost: u64) -> String {
+    let (explained, unexplained) = (totals.explained, totals.unexplained);
+    let causes = listed(totals.causes.iter().map(|(code, count)| format!("{code} {count}")));
+    let causes = if causes.is_empty() { causes } else { format!(" ({causes})") };
+    format!("Explained {explained}{causes}, unexplained {unexplained}, lost {lost}")
 }
 
 fn coverage(event: &Event) -> Option<&CoverageDeclared> {
@@ -132,9 +130,7 @@ fn growths(events: &[Event]) -> Vec<String> {
         }
     }
     let grown = read.iter().map(|(netns, (first, last))| (names.get(netns), growth(first, last)));
-    grown
-        .filter_map(|(name, growth)| Some(format!("Counters of {}: {}.", name?, growth?)))
-        .collect()
+    grown.filter_map(|(name, growth)| Some(format!("Counters of {}: {}", name?, growth?))).collect()
 }
 
 type Counts = [u64; 6];

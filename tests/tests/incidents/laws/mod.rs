@@ -4,6 +4,7 @@
 mod accounting;
 mod cut;
 mod loss;
+mod missing;
 mod order;
 mod portions;
 mod rotation;
@@ -34,6 +35,7 @@ pub(crate) fn hold(incident: &Incident) -> Outcome {
     portions::do_not_matter(&tried)?;
     cut::anywhere_leaves_a_prefix(&tried)?;
     rotation::loses_nothing_and_invents_nothing(&tried)?;
+    missing::a_description_never_makes_another_cause(&tried)?;
     loss::never_makes_another_cause(&tried)
 }
 

@@ -66,4 +66,4 @@ fn read(segments: &[PathBuf]) -> Vec<Event> {
 }
 
 /// Of event time: some segments for each incident.
-const AGE: Duration = Duration::from_millis(300);
+const AGE: Duration = Duration::from_millis(150);
