@@ -8,6 +8,7 @@
     reason = "a test program reports on its standard output"
 )]
 
+mod aborts;
 mod conntrack;
 mod delivery;
 mod demo;
@@ -44,6 +45,7 @@ fn scenarios() -> Vec<Scenario> {
         conntrack::scenarios(),
         handover::scenarios(),
         listener::scenarios(),
+        aborts::scenarios(),
         unexplained::scenarios(),
         storm::scenarios(),
         demo::scenarios(),
