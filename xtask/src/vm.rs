@@ -69,10 +69,10 @@ impl Args {
         Self { versions, filter, kernel, modules, timeout: TIMEOUT, init, recording }
     }
 
-    /// Some scenarios on one version, recorded.
+    /// Some scenarios on one version, recorded. Nobody waits for it, so it may take its time.
     pub(crate) fn recorded(version: &str, filter: &str, recording: Recording) -> Self {
-        let (filter, recording) = (Some(filter.to_owned()), Some(recording));
-        Self { filter, recording, ..Self::for_kernels(&[version]) }
+        let (filter, recording, timeout) = (Some(filter.to_owned()), Some(recording), 4 * TIMEOUT);
+        Self { filter, recording, timeout, ..Self::for_kernels(&[version]) }
     }
 }
 
