@@ -19,9 +19,11 @@ pub struct ConnectionAborted {
     pub reason: i32,
     /// Milliseconds: `icsk_user_timeout`.
     pub user_timeout: u32,
+    /// `tcp_sock.rcv_nxt`: what the RST acknowledges.
+    pub ack: u32,
     /// Keepalive or window probes without an answer: `icsk_probes_out`.
     pub probes: u8,
-    pub pad: [u8; 7],
+    pub pad: [u8; 3],
     pub task: Task,
 }
 

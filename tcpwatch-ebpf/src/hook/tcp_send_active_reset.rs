@@ -71,8 +71,9 @@ fn fill<R: Read>(record: *mut ConnectionAborted, sock: Sock<R>, reason: i32) -> 
         (*record).unread = received.wrapping_sub(read);
         (*record).reason = reason;
         (*record).user_timeout = sock.beyond(field!(user_timeout)).unwrap_or(0);
+        (*record).ack = received;
         (*record).probes = sock.beyond(field!(probes)).unwrap_or(0);
-        (*record).pad = [0; 7];
+        (*record).pad = [0; 3];
         describe_current(&raw mut (*record).task)?;
     }
     sock.netns()

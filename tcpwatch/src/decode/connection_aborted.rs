@@ -1,7 +1,7 @@
 use tcpwatch_common::wire;
 
 use super::{Decoder, Malformed, flow::flow, socket::required, task::task};
-use crate::event::{ConnectionAborted, NetNs, Time};
+use crate::event::{Acknowledged, ConnectionAborted, NetNs, Time};
 
 impl Decoder {
     pub(super) fn connection_aborted(
@@ -14,6 +14,7 @@ impl Decoder {
             flow: flow(&record.flow)?,
             socket: required(&record.socket)?,
             seq: record.seq,
+            ack: Acknowledged::Number(record.ack),
             unread: unread(record.unread),
             reason: self.reasons.name(record.reason),
             user_timeout: record.user_timeout,
@@ -39,6 +40,7 @@ mod tests {
         let aborted = Decoder::default().connection_aborted(&record).unwrap();
         assert_eq!(aborted.flow.local.to_string(), "10.0.0.1:80");
         assert_eq!((aborted.unread, aborted.seq), (17, 300));
+        assert_eq!(aborted.ack, Acknowledged::Number(350));
         assert_eq!((aborted.user_timeout, aborted.probes), (30_000, 2));
         assert_eq!(aborted.task.command, "nginx");
     }

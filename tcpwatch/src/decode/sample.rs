@@ -51,8 +51,9 @@ pub(super) fn connection_aborted() -> ConnectionAborted {
         unread: 17,
         reason: 11,
         user_timeout: 30_000,
+        ack: 350,
         probes: 2,
-        pad: [0; 7],
+        pad: [0; 3],
         task: task(),
     }
 }
@@ -63,9 +64,11 @@ pub(super) fn rst_received() -> RstReceived {
         flow: flow(),
         socket: Socket { state: 1, ..listener() },
         seq: 400,
+        ack: 450,
         ttl: 63,
         has_packet: 1,
-        pad: [0; 2],
+        tcp_flags: 0x14,
+        pad: [0; 5],
     }
 }
 

@@ -5,12 +5,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::event::{
-    ConnectionAborted, Endpoint, NetNs, Owner, RstReceived, RstSent, Socket, TcpFlags, TcpState,
-    Time,
+    Acknowledged, ConnectionAborted, Endpoint, NetNs, Owner, RstReceived, RstSent, Socket,
+    TcpFlags, TcpState, Time,
 };
 use crate::explain::case::{Case, Symptom as Opened};
 use crate::explain::mechanism::Mechanism;
-use crate::explain::verdict::{Direction, Errno, Explanation, Finding, Symptom, Verdict};
+use crate::explain::verdict::{
+    Direction, Errno, Explanation, Finding, RstHeader, Symptom, Verdict,
+};
 use crate::explain::{infer_all, missing};
 use crate::memory::Memory;
 
@@ -47,6 +49,7 @@ impl Concluded {
             mechanism: case.mechanism(),
             reason: rst.reason.clone(),
             state: rst.socket.map(|socket| socket.substate.unwrap_or(socket.state)),
+            rst: RstHeader { seq: rst.rst_seq(), ack: rst.rst_ack(), ttl: None },
             finding,
             also,
             owner: holder(rst, &case),
@@ -70,6 +73,7 @@ impl Concluded {
             mechanism: case.mechanism(),
             reason: rst.reason.clone(),
             state: Some(rst.socket.state),
+            rst: RstHeader { seq: rst.seq, ack: rst.ack, ttl: None },
             finding,
             also,
             owner: closer(rst, case.mechanism()),
@@ -100,6 +104,7 @@ impl Concluded {
             mechanism: Mechanism::FromPeer,
             reason: None,
             state: Some(rst.socket.state),
+            rst: header(rst, sender),
             finding: sender.map_or_else(unknown_sender, |sender| sender.finding.clone()),
             also: sender.map_or_else(Vec::new, |sender| sender.also.clone()),
             owner: rst.socket.inode.and_then(|inode| memory.owners.of(inode)).cloned(),
@@ -140,6 +145,15 @@ fn conclude(case: &Case<'_>) -> (Finding, Vec<Explanation>) {
         Some(best) => (Finding::Explained(Arc::new(best)), fitting.collect()),
         None => (Finding::Unexplained { missing: missing(case) }, Vec::new()),
     }
+}
+
+/// Without its packet a RST received is what its sender sent, when that is known.
+fn header(rst: &RstReceived, sender: Option<&Verdict>) -> RstHeader {
+    let ack = match (rst.ack, sender) {
+        (Acknowledged::Unseen, Some(sender)) => sender.rst.ack,
+        (ack, _) => ack,
+    };
+    RstHeader { seq: rst.seq, ack, ttl: rst.ttl }
 }
 
 fn unknown_sender() -> Finding {

@@ -24,7 +24,9 @@ pub use endpoint::{Endpoint, Flow, NetNs};
 pub use listener::{AcceptQueueOverflowed, Listener, ListenerChange};
 pub use namespace::{HostDescribed, NamespaceDescribed, NamespaceVanished, Sysctls};
 pub use owner::{Exit, Owner, OwnerFound, Task};
-pub use reset::{ConnectionAborted, PacketId, RstReceived, RstSent, Segment, TcpFlags, Tracking};
+pub use reset::{
+    Acknowledged, ConnectionAborted, PacketId, RstReceived, RstSent, Segment, TcpFlags, Tracking,
+};
 pub use socket::{AcceptQueue, Socket, SocketId, SocketKind, TcpState};
 pub use time::Time;
 

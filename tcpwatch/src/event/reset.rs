@@ -25,6 +25,16 @@ impl RstSent {
     pub fn rst_seq(&self) -> u32 {
         if self.segment.flags.ack() { self.segment.ack } else { 0 }
     }
+
+    /// What the RST acknowledges: the segment, unless that brought an acknowledgement itself.
+    pub fn rst_ack(&self) -> Acknowledged {
+        let Segment { seq, payload, flags, .. } = self.segment;
+        if flags.ack() {
+            return Acknowledged::Nothing;
+        }
+        let flags = u32::from(flags.syn()) + u32::from(flags.fin());
+        Acknowledged::Number(seq.wrapping_add(payload).wrapping_add(flags))
+    }
 }
 
 /// This host gave up a connection of its own accord (`tcp_send_active_reset`).
@@ -36,6 +46,9 @@ pub struct ConnectionAborted {
     pub socket: Socket,
     /// The sequence number the RST carries.
     pub seq: u32,
+    /// It always acknowledges what was received (net/ipv4/tcp_output.c, `tcp_send_active_reset`).
+    #[serde(default)]
+    pub ack: Acknowledged,
     /// Bytes received and never read; a FIN counts as one.
     pub unread: u32,
     pub reason: Option<String>,
@@ -57,9 +70,24 @@ pub struct RstReceived {
     pub socket: Socket,
     /// The sequence number of the RST; without a packet `rcv_nxt`, which it had to equal.
     pub seq: u32,
+    #[serde(default)]
+    pub ack: Acknowledged,
     /// Of the packet that carried the RST. `None`: the way of attaching shows no packet, and then the same call
     /// may also mean data after shutdown (followed at once by a RST sent from the same socket).
     pub ttl: Option<u8>,
+}
+
+/// What a RST acknowledges.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Acknowledged {
+    /// No packet was at hand, or the recording is older than this field.
+    #[default]
+    Unseen,
+    /// Nothing: no ACK flag.
+    Nothing,
+    /// The ACK flag, and this number.
+    Number(u32),
 }
 
 /// Header facts of one TCP segment.
@@ -113,4 +141,54 @@ pub enum Tracking {
     Related,
     New,
     Untracked,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Seq and ack of the answer to a segment of four bytes with these flags.
+    fn answered(flags: u8) -> (u32, Acknowledged) {
+        let segment =
+            Segment { seq: u32::MAX, ack: 700, payload: 4, flags: TcpFlags(flags), ttl: 64 };
+        let addr = std::net::Ipv4Addr::LOCALHOST;
+        let end = super::super::Endpoint::new(addr, 80);
+        let rst = RstSent {
+            time: Time(0),
+            netns: NetNs(1),
+            flow: Flow { local: end, remote: end },
+            socket: None,
+            segment,
+            packet: PacketId(0),
+            reason: None,
+            tracking: Tracking::None,
+        };
+        (rst.rst_seq(), rst.rst_ack())
+    }
+
+    #[test]
+    fn an_answer_continues_what_the_segment_acknowledged() {
+        assert_eq!(answered(TcpFlags::ACK), (700, Acknowledged::Nothing));
+        assert_eq!(answered(TcpFlags::SYN | TcpFlags::ACK), (700, Acknowledged::Nothing));
+    }
+
+    #[test]
+    fn else_it_acknowledges_the_segment_with_all_it_occupies() {
+        assert_eq!(answered(0), (0, Acknowledged::Number(3)));
+        assert_eq!(answered(TcpFlags::SYN), (0, Acknowledged::Number(4)));
+        assert_eq!(answered(TcpFlags::SYN | TcpFlags::FIN), (0, Acknowledged::Number(5)));
+    }
+
+    #[test]
+    fn a_recording_older_than_the_field_says_unseen() {
+        let text = concat!(
+            r#"{"time":1,"netns":1,"#,
+            r#""flow":{"local":{"addr":"::1","port":80},"remote":{"addr":"::1","port":81}},"#,
+            r#""socket":{"id":1,"kind":"full","state":"ESTABLISHED","substate":null,"owned":true,"#,
+            r#""dead":false,"keepalive":false,"linger_zero":false,"inode":null,"cgroup":null,"#,
+            r#""accept_queue":null,"syn_queue_len":null},"seq":5,"ttl":64}"#,
+        );
+        let rst: RstReceived = serde_json::from_str(text).unwrap();
+        assert_eq!((rst.seq, rst.ack), (5, Acknowledged::Unseen));
+    }
 }

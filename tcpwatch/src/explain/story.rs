@@ -136,8 +136,8 @@ impl Story {
     pub(crate) fn receives(self, local: &str, remote: &str, seq: u32, state: TcpState) -> Self {
         let socket = Socket { state, accept_queue: None, ..Self::listening(0) };
         let (time, netns) = (self.now, self.netns);
-        let rst =
-            RstReceived { time, netns, flow: flow(local, remote), socket, seq, ttl: Some(64) };
+        let (ack, ttl) = (Acknowledged::Unseen, Some(64));
+        let rst = RstReceived { time, netns, flow: flow(local, remote), socket, seq, ack, ttl };
         self.tell(Event::RstReceived(rst))
     }
 
@@ -155,6 +155,7 @@ impl Story {
             flow: flow(local, remote),
             socket,
             seq: 7,
+            ack: Acknowledged::Number(9),
             unread: 0,
             reason: None,
             user_timeout: 0,
