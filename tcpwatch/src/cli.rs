@@ -11,6 +11,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use crate::event::NetNs;
 use crate::explain::verdict::Direction;
 use crate::filter::{Filter, Namespace, Net, Ports, cause_codes};
+use crate::recording::{Flight, Trigger};
 
 /// Why was this connection reset? TCP resets explained from the Linux kernel, live.
 #[derive(Debug, Parser)]
@@ -88,6 +89,9 @@ pub struct Record {
 
     #[command(flatten)]
     pub keeping: Keeping,
+
+    #[command(flatten)]
+    pub flying: Flying,
 }
 
 #[derive(Args, Debug)]
@@ -117,6 +121,9 @@ pub struct Recording {
 
     #[command(flatten)]
     pub keeping: Keeping,
+
+    #[command(flatten)]
+    pub flying: Flying,
 }
 
 /// When a directory of segments gets its next one.
@@ -130,6 +137,31 @@ pub struct Keeping {
     /// Begin the next segment when one is this old: 1h
     #[arg(long, value_name = "DURATION", default_value = "1h", value_parser = parse_duration)]
     pub rotate_time: Duration,
+}
+
+/// A flight recorder: remembers, and writes when there is a reason.
+#[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Flight recorder")]
+pub struct Flying {
+    /// Keep only the last DURATION in memory, and write it to the directory on SIGUSR1 or --on
+    #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
+    pub ring: Option<Duration>,
+
+    /// Write when this happens: cause=CODE (see `tcpwatch causes`), or rate=N/s resets
+    #[arg(long, value_name = "TRIGGER", value_parser = parse_trigger, requires = "ring")]
+    pub on: Vec<Trigger>,
+
+    /// Go on writing for so long after the reason
+    #[arg(long, value_name = "DURATION", value_parser = parse_duration, default_value = "30s")]
+    #[arg(requires = "ring")]
+    pub after: Duration,
+}
+
+impl Flying {
+    pub fn flight(&self) -> Option<Flight> {
+        let (after, triggers) = (self.after, self.on.clone());
+        self.ring.map(|span| Flight { span, after, triggers })
+    }
 }
 
 /// How verdicts are shown.
@@ -275,6 +307,28 @@ fn duration(text: &str) -> Option<Duration> {
     Some(total).filter(|_| !text.is_empty())
 }
 
+fn parse_trigger(text: &str) -> Result<Trigger, String> {
+    trigger(text).ok_or_else(|| {
+        "expected cause=CODE (`tcpwatch causes` lists them), cause=unexplained, or rate=N/s such as rate=50/s".into()
+    })
+}
+
+fn trigger(text: &str) -> Option<Trigger> {
+    match text.split_once('=')? {
+        ("cause", code) => {
+            cause_codes().any(|known| known == code).then(|| Trigger::Cause(code.into()))
+        }
+        ("rate", rate) => {
+            let resets = rate.strip_suffix("/s")?.parse().ok()?;
+            (1..=MOST_PER_SECOND).contains(&resets).then_some(Trigger::Rate(resets))
+        }
+        _ => None,
+    }
+}
+
+/// A rate is found by remembering the times of as many resets.
+const MOST_PER_SECOND: usize = 1_000_000;
+
 fn parse_size(text: &str) -> Result<u64, String> {
     size(text).ok_or_else(|| "expected a number with a unit (K, M, G) such as 64M".into())
 }
@@ -318,6 +372,7 @@ const RECORD_EXAMPLES: &str = "\
 Examples:
   tcpwatch record -o incident.tcpw.jsonl.zst --for 10m   one file
   tcpwatch record -o /var/lib/tcpwatch                   a directory of segments
+  tcpwatch record -o rare --ring 60s --on cause=conntrack-expired   only what leads to it, and 30 s more
   kubectl debug node/n1 --image tcpwatch -- tcpwatch record -o - > n1.tcpw.jsonl.zst
   tcpwatch rst --explain --record incident               watch and record";
 
@@ -436,6 +491,34 @@ mod tests {
         refused("--sent --received");
         refused("--explain -o json");
         refused("--colour");
+    }
+
+    #[test]
+    fn a_flight_recorder_has_its_reasons() {
+        let flying =
+            parsed("--record rare --ring 60s --on cause=no-listener --on rate=50/s --after 5s");
+        let flight = flying.unwrap().recording.flying.flight().unwrap();
+        assert_eq!((flight.span.as_secs(), flight.after.as_secs()), (60, 5));
+        assert_eq!(flight.triggers, [Trigger::Cause("no-listener".into()), Trigger::Rate(50)]);
+        assert_eq!(parsed("--record all").unwrap().recording.flying.flight(), None);
+    }
+
+    #[test]
+    fn reasons_in_other_forms_are_refused() {
+        for text in [
+            "",
+            "cause",
+            "cause=",
+            "cause=gremlins",
+            "rate=50",
+            "rate=0/s",
+            "rate=-1/s",
+            "rate=9999999/s",
+        ] {
+            assert_eq!(trigger(text), None, "{text}");
+        }
+        refused("--on rate=5/s");
+        refused("--record x --after 5s");
     }
 
     #[test]

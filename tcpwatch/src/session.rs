@@ -79,7 +79,29 @@ impl Session {
         while let Some(event) = self.timeline.next_remaining() {
             self.observe(&event)?;
         }
-        self.desk.tell(self.engine.finish())
+        let conclusions = self.engine.finish();
+        self.tell(conclusions)
+    }
+
+    /// Writes what a flight recorder remembers, because the user asked for it.
+    pub fn trigger(&mut self, reason: &str) {
+        if let Some(recorder) = &mut self.tap {
+            recorder.trigger(reason.to_owned());
+        }
+    }
+
+    /// [`Self::trigger`] does something.
+    pub fn has_flight_recorder(&self) -> bool {
+        self.tap.as_ref().is_some_and(Recorder::is_flight_recorder)
+    }
+
+    fn tell(&mut self, conclusions: Vec<Conclusion>) -> io::Result<()> {
+        if let Some(recorder) = &mut self.tap {
+            for conclusion in &conclusions {
+                recorder.concluded(conclusion.code());
+            }
+        }
+        self.desk.tell(conclusions)
     }
 
     /// Writes what was gathered.
@@ -111,7 +133,8 @@ impl Session {
     }
 
     fn observe(&mut self, event: &Event) -> io::Result<()> {
-        self.desk.tell(self.engine.observe(event))?;
+        let conclusions = self.engine.observe(event);
+        self.tell(conclusions)?;
         if let Event::EventsLost(lost) = event {
             self.desk.each(|sink| sink.lost(lost))?;
         }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use rustix::time::{ClockId, clock_gettime};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::Notify;
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval, sleep_until};
 
@@ -61,6 +62,7 @@ async fn until_stopped(
     let deadline = duration.and_then(|duration| Instant::now().checked_add(duration));
     let (mut drain, mut slow) = (every(DRAIN), every(SLOW));
     let mut urgent = Urgent::new(live.urgent())?;
+    let mut asked = session.has_flight_recorder().then(user_signal).transpose()?;
     // The first tick of an interval comes at once.
     slow.tick().await;
     while !session.is_done() {
@@ -70,6 +72,7 @@ async fn until_stopped(
             () = reached(deadline) => break,
             _ = slow.tick() => step(live, session, &mut events, Pace::Slow),
             _ = drain.tick() => step(live, session, &mut events, Pace::Fast),
+            () = next(&mut asked) => session.trigger("asked by SIGUSR1"),
             () = urgent.next() => step(live, session, &mut events, Pace::Fast),
         }
         feed(session, &mut events)?;
@@ -109,6 +112,18 @@ fn every(period: Duration) -> Interval {
 async fn reached(deadline: Option<Instant>) {
     match deadline {
         Some(deadline) => sleep_until(deadline).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Without a flight recorder the signal keeps its meaning.
+fn user_signal() -> std::io::Result<Signal> {
+    signal(SignalKind::user_defined1())
+}
+
+async fn next(signal: &mut Option<Signal>) {
+    match signal {
+        Some(signal) => _ = signal.recv().await,
         None => std::future::pending().await,
     }
 }

@@ -60,6 +60,19 @@ pub enum Finding {
     },
 }
 
+/// Stands for verdicts without a cause, where causes are named by code.
+pub const UNEXPLAINED: &str = "unexplained";
+
+impl Finding {
+    /// The code of the cause, or [`UNEXPLAINED`].
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Explained(best) => best.cause.code(),
+            Self::Unexplained { .. } => UNEXPLAINED,
+        }
+    }
+}
+
 /// A cause with its evidence and how sure we are.
 #[derive(Clone, Debug)]
 pub struct Explanation {
@@ -200,6 +213,16 @@ pub struct Amendment {
 pub enum Conclusion {
     Verdict(Arc<Verdict>),
     Amendment(Box<Amendment>),
+}
+
+impl Conclusion {
+    /// The code of the cause, or [`UNEXPLAINED`].
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Verdict(verdict) => verdict.finding.code(),
+            Self::Amendment(amendment) => amendment.explanation.cause.code(),
+        }
+    }
 }
 
 /// The account of a whole run.

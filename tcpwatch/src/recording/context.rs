@@ -34,6 +34,19 @@ impl Context {
         }
     }
 
+    /// Does it change what has to be told again?
+    pub(super) fn cares_for(event: &Event) -> bool {
+        matches!(
+            event,
+            Event::CoverageDeclared(_)
+                | Event::NamespaceDescribed(_)
+                | Event::NamespaceVanished(_)
+                | Event::ListenerFound(_)
+                | Event::ListenerOpened(_)
+                | Event::ListenerClosed(_)
+        )
+    }
+
     fn of(&mut self, netns: NetNs) -> &mut Told {
         self.namespaces.entry(netns).or_default()
     }

@@ -108,14 +108,14 @@ pub(super) const SEGMENT: &str = "segment";
 pub(super) const END: &str = "end";
 
 impl Header {
-    pub(super) fn append_to(&self, lines: &mut Vec<u8>) {
-        append(&Own::<_, ()>::Segment(self), lines);
+    pub(super) fn as_line(&self) -> impl Serialize {
+        Own::<_, ()>::Segment(self)
     }
 }
 
 impl End {
-    pub(super) fn append_to(&self, lines: &mut Vec<u8>) {
-        append(&Own::<(), _>::End(self), lines);
+    pub(super) fn as_line(&self) -> impl Serialize {
+        Own::<(), _>::End(self)
     }
 }
 

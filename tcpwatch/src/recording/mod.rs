@@ -4,19 +4,25 @@
 //! promises that they stay readable.
 
 mod context;
+mod frame;
 mod line;
 mod place;
 mod reader;
 mod recorder;
+mod ring;
+#[cfg(test)]
+mod samples;
 mod segment;
 mod stream;
+mod trigger;
 mod upgrade;
 
 pub use line::{Account, End, Header, Line, Start};
 pub use place::{Place, Rotation};
 pub use reader::{Damage, Reader};
-pub use recorder::Recorder;
+pub use recorder::{Flight, Recorder};
 pub use stream::{Stream, Told};
+pub use trigger::Trigger;
 
 /// Raised when a name changes its meaning or goes; `upgrade` then gets a row. New names come without.
 pub const SCHEMA: u32 = 1;

@@ -44,6 +44,10 @@ impl Place {
         Ok(Self::File(path.to_owned()))
     }
 
+    pub fn is_directory(&self) -> bool {
+        matches!(self, Self::Directory(..))
+    }
+
     pub(super) fn open(&mut self, header: &Header) -> anyhow::Result<Opened> {
         match self {
             Self::Directory(directory, _) => Opened::file(&directory.join(name(header)), true),

@@ -1,12 +1,16 @@
 //! The tap: every event of a run goes into its recording, in the order it was told.
 
+use std::time::Duration;
+
 use anyhow::Context as _;
 
 use super::SCHEMA;
 use super::context::{Context, carried_on};
 use super::line::{Account, End, Header, Start};
 use super::place::Place;
+use super::ring::{Contents, Ring};
 use super::segment::Segment;
+use super::trigger::{Trigger, Triggers};
 use crate::event::{Event, HostDescribed, Time};
 
 /// Writes the recording of a run. It never stands in the way of the run: when it cannot go on, it says so once and
@@ -16,7 +20,27 @@ pub struct Recorder {
     context: Context,
     run: Option<Run>,
     segment: Option<Segment>,
+    flight: Option<InFlight>,
     failed: Option<anyhow::Error>,
+}
+
+/// How a flight recorder works: it remembers, and writes when there is a reason.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Flight {
+    /// How far back it remembers.
+    pub span: Duration,
+    /// How long it goes on writing after a reason.
+    pub after: Duration,
+    pub triggers: Vec<Trigger>,
+}
+
+/// A flight recorder at work.
+struct InFlight {
+    ring: Ring,
+    triggers: Triggers,
+    after: Duration,
+    /// Until when it writes what comes.
+    until: Time,
 }
 
 /// What the segments of a run share.
@@ -32,15 +56,48 @@ struct Run {
 
 impl Recorder {
     pub fn new(place: Place) -> Self {
-        Self { place, context: Context::default(), run: None, segment: None, failed: None }
+        let (context, run, segment) = (Context::default(), None, None);
+        Self { place, context, run, segment, flight: None, failed: None }
+    }
+
+    /// One that writes only when there is a reason.
+    pub fn in_flight(place: Place, flight: &Flight) -> anyhow::Result<Self> {
+        let ring = Ring::new(flight.span)?;
+        let triggers = Triggers::new(&flight.triggers);
+        let mut recorder = Self::new(place);
+        recorder.flight =
+            Some(InFlight { ring, triggers, after: flight.after, until: Time::default() });
+        Ok(recorder)
     }
 
     /// Takes the next event of the run; the first must describe the host.
     pub fn record(&mut self, event: &Event) {
+        self.attempt(|recorder| recorder.try_record(event));
+    }
+
+    /// The run has found this cause.
+    pub fn concluded(&mut self, code: &str) {
+        let reason = self.flight.as_ref().and_then(|flight| flight.triggers.on_cause(code));
+        if let Some(reason) = reason {
+            self.trigger(reason);
+        }
+    }
+
+    /// Writes what is remembered, and what comes for a while. Nothing happens unless this is a flight recorder.
+    pub fn trigger(&mut self, reason: String) {
+        self.attempt(|recorder| recorder.try_trigger(reason));
+    }
+
+    /// Is there something that [`Self::trigger`] would write?
+    pub fn is_flight_recorder(&self) -> bool {
+        self.flight.is_some()
+    }
+
+    fn attempt(&mut self, what: impl FnOnce(&mut Self) -> anyhow::Result<()>) {
         if self.failed.is_some() {
             return;
         }
-        if let Err(error) = self.try_record(event) {
+        if let Err(error) = what(self) {
             self.stop(error);
         }
     }
@@ -52,30 +109,42 @@ impl Recorder {
         let Some(run) = &mut self.run else { return Ok(()) };
         run.now = run.now.max(event.time());
         let now = run.now;
+        match &mut self.flight {
+            Some(flight) if self.segment.is_none() => flight.ring.remember(now, event)?,
+            Some(flight) => {
+                flight.ring.passed_by(event);
+                self.write(now, event)?;
+            }
+            None => self.write(now, event)?,
+        }
+        if let Event::Tick { .. } = event {
+            self.end_if_due(now)?;
+        }
+        let reason = self.flight.as_mut().and_then(|flight| flight.triggers.on_event(event));
+        reason.map_or(Ok(()), |reason| self.try_trigger(reason))
+    }
+
+    fn write(&mut self, now: Time, event: &Event) -> anyhow::Result<()> {
         if self.segment.is_none() {
-            self.begin_segment(Start::Rotation)?;
+            let context = self.context.retold(now);
+            self.begin_segment(Start::Rotation, now, &context)?;
         }
         let Some(segment) = &mut self.segment else { return Ok(()) };
         segment.event(now, event)?;
         self.context.observe(event);
-        if let Event::Tick { .. } = event {
-            segment.write_if_due(now)?;
-            self.rotate_if_due(now)?;
-        }
         Ok(())
     }
 
+    /// A flight recorder waits for a reason to begin its first segment.
     fn begin_run(&mut self, host: &HostDescribed) -> anyhow::Result<()> {
         let id = format!("{}@{}", host.boot_id, host.time);
         let (host, now) = (host.clone(), host.time);
         self.run = Some(Run { id, host, number: 0, events: 0, now });
-        self.begin_segment(Start::Run)
+        if self.flight.is_some() { Ok(()) } else { self.begin_segment(Start::Run, now, &[]) }
     }
 
-    fn begin_segment(&mut self, start: Start) -> anyhow::Result<()> {
+    fn begin_segment(&mut self, start: Start, at: Time, context: &[Event]) -> anyhow::Result<()> {
         let Some(run) = &mut self.run else { return Ok(()) };
-        let host = carried_on(&run.host, run.now);
-        let context = self.context.retold(run.now);
         let header = Header {
             schema: SCHEMA,
             run: run.id.clone(),
@@ -83,20 +152,42 @@ impl Recorder {
             start,
             events_before: run.events,
             context: u64::try_from(context.len())?,
-            host,
+            host: carried_on(&run.host, at),
         };
         let opened = self.place.open(&header)?;
         run.number += 1;
-        self.segment = Some(Segment::begin(opened, run.now, &header, &context)?);
+        self.segment = Some(Segment::begin(opened, at, &header, context)?);
         Ok(())
     }
 
-    /// The next segment begins with the next event.
-    fn rotate_if_due(&mut self, now: Time) -> anyhow::Result<()> {
-        let due = |segment: &mut Segment| self.place.is_full(segment.size(), segment.age(now));
+    fn try_trigger(&mut self, reason: String) -> anyhow::Result<()> {
+        let (Some(flight), Some(run)) = (&mut self.flight, &mut self.run) else { return Ok(()) };
+        flight.until = run.now.plus(flight.after);
+        if self.segment.is_some() {
+            return Ok(());
+        }
+        log::info!("writing the last {} s, and the next: {reason}", flight.ring.span().as_secs());
+        let Contents { since, context, frames, events_before } = flight.ring.take(run.now)?;
+        run.events = events_before;
+        let since = since.unwrap_or(run.now);
+        self.begin_segment(Start::Trigger(reason), since, &context)?;
+        let Some(segment) = &mut self.segment else { return Ok(()) };
+        frames.iter().try_for_each(|frame| segment.frame(frame)).map_err(anyhow::Error::from)
+    }
+
+    /// Segments of a directory end when they are full, those of a flight recorder some time after the reason.
+    fn end_if_due(&mut self, now: Time) -> anyhow::Result<()> {
+        let continues = match &self.flight {
+            Some(flight) if now >= flight.until => false,
+            Some(_) => return Ok(()),
+            None => true,
+        };
+        let due = |segment: &mut Segment| {
+            !continues || self.place.is_full(segment.size(), segment.age(now))
+        };
         let Some(segment) = self.segment.take_if(due) else { return Ok(()) };
         let events = segment.events();
-        segment.end(&End { events, continues: true, account: None })?;
+        segment.end(&End { events, continues, account: None })?;
         if let Some(run) = &mut self.run {
             run.events += events;
         }
@@ -118,10 +209,14 @@ impl Recorder {
         if let Some(error) = self.failed.take() {
             return Err(error);
         }
-        if self.segment.is_none() {
-            self.begin_segment(Start::Rotation)?;
+        let (now, flies) = (self.run.as_ref().map(|run| run.now), self.flight.is_some());
+        if let Some(now) = now
+            && self.segment.is_none()
+            && !flies
+        {
+            self.begin_segment(Start::Rotation, now, &self.context.retold(now))?;
         }
-        self.end(Some(account))
+        self.end(Some(account).filter(|_| !flies))
             .context("the end of the recording cannot be written. What came before it can be read")
     }
 

@@ -1,27 +1,21 @@
-//! One file of a recording while it is written: lines gather into frames, each frame is one write.
+//! One file of a recording while it is written: frame after frame, each by one write.
 
 use std::io::{self, Write};
 use std::time::Duration;
 
-use zstd::bulk::Compressor;
-use zstd::zstd_safe::CParameter;
-
-use super::line::{End, Header, append};
+use super::frame::{Frame, Gathering};
+use super::line::{End, Header};
 use super::place::Opened;
 use crate::event::{Event, Time};
 
 /// A segment that is being written.
 pub(super) struct Segment {
     to: Opened,
-    /// `None`: written as plain text.
-    compressor: Option<Compressor<'static>>,
-    /// Whole lines that are not written yet.
-    lines: Vec<u8>,
-    /// When the first of them was told.
-    gathered_since: Option<Time>,
+    gathering: Gathering,
     begun: Time,
     /// Bytes on disk.
     size: u64,
+    /// Without the context.
     events: u64,
 }
 
@@ -32,52 +26,45 @@ impl Segment {
         header: &Header,
         context: &[Event],
     ) -> io::Result<Self> {
-        let compressor = to.is_compressed().then(compressor).transpose()?;
-        let (lines, gathered_since) = (Vec::new(), Some(now));
-        let (begun, size, events) = (now, 0, 0);
-        let mut segment = Self { to, compressor, lines, gathered_since, begun, size, events };
-        header.append_to(&mut segment.lines);
-        context.iter().try_for_each(|event| segment.add(event))?;
+        let gathering = Gathering::new(to.is_compressed())?;
+        let mut segment = Self { to, gathering, begun: now, size: 0, events: 0 };
+        segment.gathering.add(now, &header.as_line());
+        for event in context {
+            segment.gathering.add(now, event);
+            segment.write_if_due(now)?;
+        }
         Ok(segment)
     }
 
     pub(super) fn event(&mut self, now: Time, event: &Event) -> io::Result<()> {
         self.events += 1;
-        self.gathered_since.get_or_insert(now);
-        self.add(event)
+        self.gathering.add(now, event);
+        self.write_if_due(now)
     }
 
-    fn add(&mut self, event: &Event) -> io::Result<()> {
-        append(event, &mut self.lines);
-        if self.lines.len() >= FRAME { self.write_frame() } else { Ok(()) }
+    /// A frame that was finished elsewhere.
+    pub(super) fn frame(&mut self, frame: &Frame) -> io::Result<()> {
+        self.write_gathered()?;
+        self.events += frame.events;
+        self.size += self.to.write(&frame.bytes)?;
+        Ok(())
     }
 
-    /// Writes what has waited for long enough.
-    pub(super) fn write_if_due(&mut self, now: Time) -> io::Result<()> {
-        match self.gathered_since {
-            Some(since) if now.since(since) >= AT_MOST => self.write_frame(),
-            _ => Ok(()),
+    fn write_if_due(&mut self, now: Time) -> io::Result<()> {
+        if self.gathering.is_due(now) { self.write_gathered() } else { Ok(()) }
+    }
+
+    fn write_gathered(&mut self) -> io::Result<()> {
+        let frame = self.gathering.finish()?;
+        if !frame.bytes.is_empty() {
+            self.size += self.to.write(&frame.bytes)?;
         }
-    }
-
-    /// Nothing but the open frame is lost when we are killed, so frames are independent and end with a line.
-    fn write_frame(&mut self) -> io::Result<()> {
-        self.gathered_since = None;
-        if self.lines.is_empty() {
-            return Ok(());
-        }
-        let written = match &mut self.compressor {
-            Some(compressor) => self.to.write(&compressor.compress(&self.lines)?),
-            None => self.to.write(&self.lines),
-        };
-        self.lines.clear();
-        self.size += written?;
         Ok(())
     }
 
     pub(super) fn end(mut self, end: &End) -> io::Result<()> {
-        end.append_to(&mut self.lines);
-        self.write_frame()?;
+        self.gathering.add(self.begun, &end.as_line());
+        self.write_gathered()?;
         self.to.close()
     }
 
@@ -99,21 +86,6 @@ impl Segment {
         self.events
     }
 }
-
-fn compressor() -> io::Result<Compressor<'static>> {
-    let mut compressor = Compressor::new(LEVEL)?;
-    compressor.set_parameter(CParameter::ChecksumFlag(true))?;
-    Ok(compressor)
-}
-
-/// The fastest that pays: level 3 made no smaller files of such lines.
-const LEVEL: i32 = 1;
-
-/// Bytes of text that make a frame.
-const FRAME: usize = 128 * 1024;
-
-/// How long a line waits for its frame to fill.
-const AT_MOST: Duration = Duration::from_secs(1);
 
 /// Writes all of `bytes` in one call where the system lets us.
 pub(super) fn write_whole(to: &mut impl Write, bytes: &[u8]) -> io::Result<u64> {

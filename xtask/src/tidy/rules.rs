@@ -26,7 +26,7 @@ pub(crate) const WIRE: &str = "tcpwatch_common";
 #[rustfmt::skip]
 pub(crate) const ROOMS: &[(&str, &[&str])] = &[
     ("command", ALL),
-    ("cli", &["filter", "explain", "event"]),
+    ("cli", &["recording", "filter", "explain", "event"]),
     ("session", &["recording", "filter", "sink", "timeline", "engine", "explain", "event"]),
     ("source", &["decode", "btf", "event", WIRE]),
     ("recording", &["event"]),
@@ -55,7 +55,7 @@ pub(crate) const FENCES: &[(&str, &str, &str)] = &[
 pub(crate) const OPEN: &[&str] = &["crate::explain::cause::Cause"];
 
 /// Files that are compiled for tests only: a story may tell the whole house.
-pub(crate) const TEST_FILES: &[&str] = &["laws", "explain/story", "sink/samples"];
+pub(crate) const TEST_FILES: &[&str] = &["laws", "explain/story", "recording/samples", "sink/samples"];
 
 /// Files here do not name each other by `super::` either.
 pub(crate) const LONERS: &str = "explain/cause";

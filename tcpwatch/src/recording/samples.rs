@@ -1,0 +1,41 @@
+//! Events for tests of this room.
+
+use crate::event::{Event, NetNs, Time};
+use crate::explain::story::Story;
+
+pub(super) fn tick(time: Time) -> Event {
+    Event::Tick { time }
+}
+
+pub(super) fn coverage(at: Time) -> Event {
+    let mut events = Story::new().events().into_iter();
+    let found = events.find_map(|event| match event {
+        Event::CoverageDeclared(declared) => Some(declared),
+        _ => None,
+    });
+    let mut declared = found.expect("a story declares its coverage");
+    declared.time = at;
+    Event::CoverageDeclared(declared)
+}
+
+pub(super) fn described(at: Time, netns: u32) -> Event {
+    let mut events = Story::new().events().into_iter();
+    let found = events.find_map(|event| match event {
+        Event::NamespaceDescribed(described) => Some(described),
+        _ => None,
+    });
+    let mut described = found.expect("a story describes its namespace");
+    (described.time, described.netns) = (at, NetNs(netns));
+    Event::NamespaceDescribed(described)
+}
+
+pub(super) fn reset(at: Time) -> Event {
+    let mut events = Story::new().syn_meets_nobody("10.0.0.1:80", "10.0.0.9:40000").events();
+    match events.pop() {
+        Some(Event::RstSent(mut rst)) => {
+            rst.time = at;
+            Event::RstSent(rst)
+        }
+        other => unreachable!("the story ends with a reset, not with {other:?}"),
+    }
+}
