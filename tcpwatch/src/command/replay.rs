@@ -23,7 +23,8 @@ pub(super) fn play(inputs: &[PathBuf], mut session: Session) -> anyhow::Result<(
     let mut stream = Stream::open(inputs);
     while let Some(told) = stream.next_told() {
         match told {
-            Told::Event(event) => session.feed([event]).context(CANNOT_WRITE)?,
+            Told::Event(_, event) => session.feed([event]).context(CANNOT_WRITE)?,
+            Told::Ended(_) => {}
             Told::Note(note) => log::warn!("{}", Clean(&note)),
         }
     }

@@ -98,6 +98,7 @@ pub struct EventsLost {
     pub since: Time,
     pub until: Time,
     pub fact: Fact,
+    /// 0: nobody knows whether there were any, and absence proves nothing all the same.
     pub count: u64,
     pub stage: LossStage,
 }
@@ -116,4 +117,6 @@ pub enum LossStage {
     Late,
     /// The netlink socket overran.
     Netlink,
+    /// The recording is damaged there; a lower bound.
+    Recording,
 }

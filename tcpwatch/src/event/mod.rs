@@ -22,7 +22,7 @@ pub use counters::CountersRead;
 pub use coverage::{CoverageDeclared, EventsLost, Fact, HookCoverage, LossStage, Way};
 pub use endpoint::{Endpoint, Flow, NetNs};
 pub use listener::{AcceptQueueOverflowed, Listener, ListenerChange};
-pub use namespace::{HostDescribed, NamespaceDescribed, NamespaceVanished, Sysctls};
+pub use namespace::{HostDescribed, HostId, NamespaceDescribed, NamespaceVanished, Sysctls};
 pub use owner::{Exit, Owner, OwnerFound, Task};
 pub use reset::{
     Acknowledged, ConnectionAborted, PacketId, RstReceived, RstSent, Segment, TcpFlags, Tracking,

@@ -4,7 +4,10 @@
 //! promises that they stay readable.
 
 mod context;
+mod foreign;
 mod frame;
+mod inputs;
+mod lane;
 mod line;
 mod place;
 mod reader;
@@ -14,6 +17,7 @@ mod ring;
 mod samples;
 mod segment;
 mod stream;
+mod text;
 mod trigger;
 mod upgrade;
 
@@ -21,7 +25,7 @@ pub use line::{Account, End, Header, Line, Start};
 pub use place::{Place, Rotation};
 pub use reader::{Damage, Reader};
 pub use recorder::{Flight, Recorder};
-pub use stream::{Stream, Told};
+pub use stream::{Extent, Stream, Told};
 pub use trigger::Trigger;
 
 /// Raised when a name changes its meaning or goes; `upgrade` then gets a row. New names come without.
@@ -29,6 +33,9 @@ pub const SCHEMA: u32 = 1;
 
 /// How the name of a recording ends; while it is written, [`PART`] follows.
 pub const EXTENSION: &str = ".tcpw.jsonl.zst";
+
+/// How the name of a recording in plain text ends.
+pub const PLAIN: &str = ".tcpw.jsonl";
 
 /// Ends the name of a file that is still being written, or was when its writer died.
 pub const PART: &str = ".part";

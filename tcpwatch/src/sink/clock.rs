@@ -36,7 +36,7 @@ impl Clock {
 
     /// Takes the pair of clocks of the host that saw the events.
     pub fn set(&mut self, host: &HostDescribed) {
-        self.offset = i128::from(host.wall) - i128::from(host.time.0);
+        self.offset = host.wall_offset();
     }
 
     pub fn at(&mut self, time: Time) -> Moment<'_> {
