@@ -1,40 +1,37 @@
 //! *The* loop: event → tap → timeline → engine → filter → sinks. Live and replay both run it.
 
+mod brain;
+mod desk;
+mod overlap;
+
+use std::collections::BTreeMap;
 use std::io;
-use std::sync::Arc;
 use std::time::Duration;
 
-use crate::engine::Engine;
-use crate::event::{Event, Time};
-use crate::explain::verdict::{Amendment, Conclusion, Totals, Verdict};
-use crate::filter::{Filter, Gate, Passage};
+use crate::event::{Event, HostDescribed, HostId};
+use crate::explain::verdict::{Conclusion, Totals};
+use crate::filter::Filter;
+use crate::fleet::{Fleet, Saying};
 use crate::recording::{Account, Recorder};
 use crate::sink::{Sink, Summary};
-use crate::timeline::Timeline;
 
-/// Everything from the first event to the totals. It may hold several streams: recordings of one run after another.
+use brain::Brain;
+use desk::Desk;
+
+/// Everything from the first event to the totals.
 pub struct Session {
     tap: Option<Recorder>,
-    timeline: Timeline,
-    engine: Engine,
-    /// The account of the streams that came before the present one.
-    before: Totals,
+    brains: BTreeMap<HostId, Brain>,
+    /// Puts together what several hosts conclude; one host needs nobody between itself and the desk.
+    fleet: Option<Fleet>,
     desk: Desk,
-    /// Latest time told to the sinks.
-    until: Time,
 }
 
 impl Session {
     /// After `count` verdicts shown nothing new is shown.
     pub fn new(filter: Filter, count: Option<u64>, sinks: Vec<Box<dyn Sink>>) -> Self {
-        Self {
-            tap: None,
-            timeline: Timeline::new(SLACK),
-            engine: Engine::new(),
-            before: Totals::default(),
-            desk: Desk { gate: Gate::new(filter), sinks, count, verdicts: 0, shown: 0 },
-            until: Time::default(),
-        }
+        let desk = Desk::new(filter, count, sinks);
+        Self { tap: None, brains: BTreeMap::new(), fleet: None, desk }
     }
 
     /// Also records everything it is told.
@@ -43,44 +40,62 @@ impl Session {
         self
     }
 
+    /// Events will come of so many hosts.
+    pub fn of_hosts(mut self, hosts: usize) -> Self {
+        self.fleet = (hosts > 1).then(Fleet::default);
+        self
+    }
+
     /// Takes events as they were drained, and works on them when a tick says that time has passed. So the same
     /// events in the same order give the same words, however they were cut into portions.
     pub fn feed(&mut self, events: impl IntoIterator<Item = Event>) -> io::Result<()> {
-        events.into_iter().try_for_each(|event| self.take(event))
+        events.into_iter().try_for_each(|event| self.take(HostId::default(), event))
     }
 
-    fn take(&mut self, event: Event) -> io::Result<()> {
+    /// The next event of one host.
+    pub fn take(&mut self, host: HostId, event: Event) -> io::Result<()> {
+        // Without a fleet hosts come one after the other.
+        let host = if self.fleet.is_some() { host } else { HostId::default() };
         if let Some(recorder) = &mut self.tap {
             recorder.record(&event);
         }
-        if let Event::HostDescribed(_) = event {
-            self.begin_stream()?;
+        if let Event::HostDescribed(described) = &event {
+            self.begin_stream(host, described)?;
         }
-        self.desk.introduce(&event)?;
+        self.introduce(host, &event)?;
         let time_passed = matches!(event, Event::Tick { .. });
-        self.timeline.push(event);
-        while time_passed && let Some(event) = self.timeline.next_ready() {
-            self.observe(&event)?;
+        self.brain(host).push(event);
+        while time_passed && let Some(event) = self.brain(host).next_ready() {
+            self.observe(host, &event)?;
         }
-        Ok(())
+        if time_passed { self.release() } else { Ok(()) }
     }
 
-    /// A host is described first of all: what came before was another stream, with another clock.
-    fn begin_stream(&mut self) -> io::Result<()> {
-        self.end_stream()?;
-        let engine = Engine::after(self.desk.verdicts);
-        self.before.add(std::mem::replace(&mut self.engine, engine).totals());
-        self.timeline = Timeline::new(SLACK);
-        self.until = Time::default();
-        Ok(())
+    /// Nothing more comes of this host.
+    pub fn end(&mut self, host: HostId) -> io::Result<()> {
+        if self.fleet.is_none() {
+            return Ok(());
+        }
+        self.end_stream(host)?;
+        if let Some(fleet) = &mut self.fleet {
+            fleet.end(host);
+        }
+        self.release()
     }
 
-    fn end_stream(&mut self) -> io::Result<()> {
-        while let Some(event) = self.timeline.next_remaining() {
-            self.observe(&event)?;
-        }
-        let conclusions = self.engine.finish();
-        self.tell(conclusions)
+    /// Writes what was gathered.
+    pub fn flush(&mut self) -> io::Result<()> {
+        self.desk.flush()
+    }
+
+    /// Something waits for time to pass: ticks are wanted.
+    pub fn pending(&self) -> bool {
+        self.brains.values().any(Brain::pending)
+    }
+
+    /// As many verdicts were shown as were asked for.
+    pub fn is_done(&self) -> bool {
+        self.desk.is_done()
     }
 
     /// Writes what a flight recorder remembers, because the user asked for it.
@@ -95,54 +110,113 @@ impl Session {
         self.tap.as_ref().is_some_and(Recorder::is_flight_recorder)
     }
 
-    fn tell(&mut self, conclusions: Vec<Conclusion>) -> io::Result<()> {
-        if let Some(recorder) = &mut self.tap {
-            for conclusion in &conclusions {
-                recorder.concluded(conclusion.code());
-            }
-        }
-        self.desk.tell(conclusions)
-    }
-
-    /// Writes what was gathered.
-    pub fn flush(&mut self) -> io::Result<()> {
-        self.desk.each(|sink| sink.flush())
-    }
-
-    /// Something waits for time to pass: ticks are wanted.
-    pub fn pending(&self) -> bool {
-        self.timeline.holds_events() || self.engine.pending()
-    }
-
-    /// As many verdicts were shown as were asked for.
-    pub fn is_done(&self) -> bool {
-        self.desk.is_done()
-    }
-
     /// Closes what is open, and gives account. `cpu` is the run's own time, where it was measured.
     pub fn finish(mut self, cpu: Option<Duration>) -> io::Result<Ended> {
-        self.end_stream()?;
-        let mut totals = self.before;
-        totals.add(self.engine.totals());
+        let hosts: Vec<_> = self.brains.keys().copied().collect();
+        for host in hosts {
+            self.end_stream(host)?;
+            self.fleet.iter_mut().for_each(|fleet| fleet.end(host));
+        }
+        self.release()?;
+        let totals = self.totals();
         let summary = Summary { totals: &totals, hidden: self.desk.hidden(), cpu };
-        self.desk.each(|sink| sink.totals(&summary))?;
-        self.desk.each(|sink| sink.flush())?;
+        self.desk.totals(&summary)?;
         let account = Account::new(totals.explained, totals.unexplained, totals.lost, cpu);
         let recording = self.tap.map_or(Ok(()), |recorder| recorder.finish(account));
         Ok(Ended { totals, recording })
     }
 
-    fn observe(&mut self, event: &Event) -> io::Result<()> {
-        let conclusions = self.engine.observe(event);
-        self.tell(conclusions)?;
-        if let Event::EventsLost(lost) = event {
-            self.desk.each(|sink| sink.lost(lost))?;
-        }
-        if event.time() > self.until {
-            self.until = event.time();
-            self.desk.each(|sink| sink.until(event.time()))?;
+    fn brain(&mut self, host: HostId) -> &mut Brain {
+        self.brains.entry(host).or_insert_with(Brain::new)
+    }
+
+    fn begin_stream(&mut self, host: HostId, described: &HostDescribed) -> io::Result<()> {
+        self.end_stream(host)?;
+        let verdicts = self.desk.verdicts();
+        let brain = self.brain(host);
+        brain.begin_stream(described, verdicts);
+        let described = brain.host.clone();
+        if let (Some(fleet), Some(described)) = (&mut self.fleet, described) {
+            fleet.begin(host, described);
         }
         Ok(())
+    }
+
+    fn end_stream(&mut self, host: HostId) -> io::Result<()> {
+        while let Some(event) = self.brain(host).next_remaining() {
+            self.observe(host, &event)?;
+        }
+        let conclusions = self.brain(host).finish();
+        self.tell(host, conclusions)
+    }
+
+    fn introduce(&mut self, host: HostId, event: &Event) -> io::Result<()> {
+        if self.fleet.is_some()
+            && let Some(described) = self.brain(host).host.clone()
+        {
+            self.desk.turn_to(&described)?;
+        }
+        self.desk.introduce(event)
+    }
+
+    fn observe(&mut self, host: HostId, event: &Event) -> io::Result<()> {
+        if let Some(fleet) = &mut self.fleet {
+            fleet.observe(host, event);
+        }
+        let conclusions = self.brain(host).observe(event);
+        self.tell(host, conclusions)?;
+        let repeats = self.brain(host).repeats(event);
+        match (event, &mut self.fleet) {
+            (Event::EventsLost(_), _) if repeats => {}
+            (Event::EventsLost(lost), Some(fleet)) => fleet.lost(host, lost),
+            (Event::EventsLost(lost), None) => self.desk.lost(lost)?,
+            _ => {}
+        }
+        match self.brain(host).passed(event) {
+            Some(time) if self.fleet.is_none() => self.desk.until(time),
+            _ => Ok(()),
+        }
+    }
+
+    fn tell(&mut self, host: HostId, conclusions: Vec<Conclusion>) -> io::Result<()> {
+        for conclusion in conclusions {
+            if let Some(recorder) = &mut self.tap {
+                recorder.concluded(conclusion.code());
+            }
+            match &mut self.fleet {
+                Some(fleet) => fleet.take(host, conclusion),
+                None => self.desk.tell(conclusion)?,
+            }
+        }
+        Ok(())
+    }
+
+    /// What the fleet has put in order.
+    fn release(&mut self) -> io::Result<()> {
+        while let Some((host, saying)) = self.fleet.as_mut().and_then(Fleet::next_ready) {
+            self.desk.turn_to(&host)?;
+            match saying {
+                Saying::Conclusion(conclusion) => self.desk.tell(conclusion)?,
+                Saying::Lost(lost) => self.desk.lost(&lost)?,
+                Saying::Until(time) => self.desk.until(time)?,
+            }
+        }
+        Ok(())
+    }
+
+    fn totals(&mut self) -> Totals {
+        let mut totals = Totals::default();
+        for (host, brain) in std::mem::take(&mut self.brains) {
+            let of_host = brain.totals();
+            totals.add(match &self.fleet {
+                Some(fleet) => fleet.named(host, of_host),
+                None => of_host,
+            });
+        }
+        if let Some(fleet) = &self.fleet {
+            fleet.correct(&mut totals);
+        }
+        totals
     }
 }
 
@@ -153,75 +227,6 @@ pub struct Ended {
     pub recording: anyhow::Result<()>,
 }
 
-/// Twice the interval at which a running kernel is drained, so that a late wake-up does not cost an event. A
-/// recording is replayed with the same: the same order, the same losses.
-const SLACK: Duration = Duration::from_millis(20);
-
-/// Hands conclusions to the sinks, as far as they are wanted.
-struct Desk {
-    gate: Gate,
-    sinks: Vec<Box<dyn Sink>>,
-    count: Option<u64>,
-    verdicts: u64,
-    shown: u64,
-}
-
-impl Desk {
-    /// Clocks and coverage go out at once: everything after needs them.
-    fn introduce(&mut self, event: &Event) -> io::Result<()> {
-        match event {
-            Event::HostDescribed(host) => self.each(|sink| sink.started(host)),
-            Event::CoverageDeclared(coverage) => self.each(|sink| sink.coverage(coverage)),
-            _ => Ok(()),
-        }
-    }
-
-    fn tell(&mut self, conclusions: Vec<Conclusion>) -> io::Result<()> {
-        conclusions.into_iter().try_for_each(|conclusion| match conclusion {
-            Conclusion::Verdict(verdict) => self.verdict(verdict),
-            Conclusion::Amendment(amendment) => self.amendment(&amendment),
-        })
-    }
-
-    fn verdict(&mut self, verdict: Arc<Verdict>) -> io::Result<()> {
-        self.verdicts += 1;
-        if self.is_done() {
-            return Ok(());
-        }
-        match self.gate.verdict(verdict) {
-            Some(verdict) => self.show(&verdict),
-            None => Ok(()),
-        }
-    }
-
-    fn amendment(&mut self, amendment: &Amendment) -> io::Result<()> {
-        match self.gate.amendment(amendment) {
-            Passage::Hide => return Ok(()),
-            Passage::ShowAfter(_) if self.is_done() => return Ok(()),
-            Passage::ShowAfter(verdict) => self.show(&verdict)?,
-            Passage::Show => {}
-        }
-        self.each(|sink| sink.amendment(amendment))
-    }
-
-    fn show(&mut self, verdict: &Verdict) -> io::Result<()> {
-        self.shown += 1;
-        self.each(|sink| sink.verdict(verdict))
-    }
-
-    fn is_done(&self) -> bool {
-        self.count.is_some_and(|count| self.shown >= count)
-    }
-
-    fn hidden(&self) -> u64 {
-        self.verdicts - self.shown
-    }
-
-    fn each(&mut self, tell: impl FnMut(&mut Box<dyn Sink>) -> io::Result<()>) -> io::Result<()> {
-        self.sinks.iter_mut().try_for_each(tell)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::cell::RefCell;
@@ -229,6 +234,7 @@ mod tests {
     use std::rc::Rc;
 
     use super::*;
+    use crate::event::Time;
     use crate::explain::story::Story;
     use crate::sink::{Clock, Json, Line, Paint};
 

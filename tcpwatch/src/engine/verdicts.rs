@@ -54,6 +54,7 @@ impl Concluded {
             also,
             owner: holder(rst, &case),
             joined: None,
+            peer: None,
         })
     }
 
@@ -78,6 +79,7 @@ impl Concluded {
             also,
             owner: closer(rst, case.mechanism()),
             joined: None,
+            peer: None,
         })
     }
 
@@ -109,6 +111,7 @@ impl Concluded {
             also: sender.map_or_else(Vec::new, |sender| sender.also.clone()),
             owner: rst.socket.inode.and_then(|inode| memory.owners.of(inode)).cloned(),
             joined: sender.map(|sender| sender.id),
+            peer: None,
         };
         Some(Arc::new(self.number(verdict)))
     }

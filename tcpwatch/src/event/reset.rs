@@ -182,9 +182,9 @@ mod tests {
     #[test]
     fn a_recording_older_than_the_field_says_unseen() {
         let text = concat!(
-            r#"{"time":1,"netns":1,"#,
+            r#"{"time":"1.000000000","netns":1,"#,
             r#""flow":{"local":{"addr":"::1","port":80},"remote":{"addr":"::1","port":81}},"#,
-            r#""socket":{"id":1,"kind":"full","state":"ESTABLISHED","substate":null,"owned":true,"#,
+            r#""socket":{"id":"0x1","kind":"full","state":"ESTABLISHED","substate":null,"owned":true,"#,
             r#""dead":false,"keepalive":false,"linger_zero":false,"inode":null,"cgroup":null,"#,
             r#""accept_queue":null,"syn_queue_len":null},"seq":5,"ttl":64}"#,
         );

@@ -146,7 +146,8 @@ impl Found {
 
 impl Host {
     fn new(found: Vec<Found>) -> Self {
-        let name = found.first().map_or_else(String::new, |found| found.header.host.hostname.clone());
+        let name =
+            found.first().map_or_else(String::new, |found| found.header.host.hostname.clone());
         Self { name, found, end: OnceCell::new() }
     }
 

@@ -227,7 +227,9 @@ impl Lane {
     }
 
     fn read_tick(&mut self, now: Time) {
-        let Some(gap) = self.stretch.as_mut().and_then(|stretch| stretch.gap.as_mut()) else { return };
+        let Some(gap) = self.stretch.as_mut().and_then(|stretch| stretch.gap.as_mut()) else {
+            return;
+        };
         gap.ticks += 1;
         let (since, over) = (gap.since, gap.ticks > 1);
         if let Some(stretch) = self.stretch.as_mut().filter(|_| over) {

@@ -47,7 +47,9 @@ pub enum Damage {
 impl Reader {
     pub fn new(from: impl Read + 'static) -> Result<Self, Damage> {
         let (mut from, mut first) = (Box::new(from), Vec::new());
-        while first.len() < foreign::LONGEST && read_some(&mut from, &mut first).map_err(Damage::Io)? > 0 {}
+        while first.len() < foreign::LONGEST
+            && read_some(&mut from, &mut first).map_err(Damage::Io)? > 0
+        {}
         if first.is_empty() {
             return Err(Damage::Empty);
         }

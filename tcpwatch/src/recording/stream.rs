@@ -64,11 +64,19 @@ impl Stream {
         self.hosts
     }
 
+    /// When the first recording begins, in nanoseconds since 1970.
+    pub fn began(&self) -> i128 {
+        self.lanes.iter().map(|running| running.lane.wall()).min().unwrap_or_default()
+    }
+
     /// Reads what has to be read for that; to be called before anything is told.
     pub fn extent(&self) -> Extent {
-        let lanes = self.lanes.iter().map(|running| &running.lane);
-        let first = lanes.clone().map(Lane::wall).min().unwrap_or_default();
-        let last = lanes.map(Lane::end).try_fold(first, |last, end| Some(last.max(end?)));
+        let first = self.began();
+        let last = self
+            .lanes
+            .iter()
+            .map(|running| running.lane.end())
+            .try_fold(first, |last, end| Some(last.max(end?)));
         Extent { first, last }
     }
 

@@ -239,7 +239,9 @@ mod tests {
 
     /// Numbers, so that a frame is no repetition.
     fn lines(from: u32) -> Vec<u8> {
-        (from..from + 1_000).flat_map(|n| format!("line {}\n", n.wrapping_mul(n)).into_bytes()).collect()
+        (from..from + 1_000)
+            .flat_map(|n| format!("line {}\n", n.wrapping_mul(n)).into_bytes())
+            .collect()
     }
 
     fn three() -> [Vec<u8>; 3] {
@@ -267,7 +269,10 @@ mod tests {
     #[test]
     fn whole_frames_are_read_one_behind_the_other() {
         let (text, said) = read(&three().concat());
-        assert_eq!((text, said.as_str()), ([lines(0), lines(10_000), lines(20_000)].concat(), "end"));
+        assert_eq!(
+            (text, said.as_str()),
+            ([lines(0), lines(10_000), lines(20_000)].concat(), "end")
+        );
     }
 
     #[test]
@@ -307,7 +312,10 @@ mod tests {
         for (damage, expected) in [
             (two[..two.len() / 2].to_vec(), [lines(0), lines(20_000)].concat()),
             (two[100..].to_vec(), [lines(0), lines(20_000)].concat()),
-            ([b"rubbish".to_vec(), two.clone()].concat(), [lines(0), lines(10_000), lines(20_000)].concat()),
+            (
+                [b"rubbish".to_vec(), two.clone()].concat(),
+                [lines(0), lines(10_000), lines(20_000)].concat(),
+            ),
         ] {
             let (text, said) = read(&[one.clone(), damage, three.clone()].concat());
             assert_eq!(said, "gap end");

@@ -9,6 +9,7 @@ use jiff::tz::{Offset, TimeZone};
 use crate::event::{HostDescribed, Time};
 
 /// Wall-clock time in one zone. A second is worked out once and kept: events come in bunches.
+#[derive(Clone)]
 pub struct Clock {
     zone: TimeZone,
     /// Wall clock minus boot clock, nanoseconds.

@@ -74,6 +74,7 @@ pub(crate) fn explained() -> Verdict {
         also: Vec::new(),
         owner: None,
         joined: None,
+        peer: None,
     }
 }
 
@@ -158,6 +159,7 @@ pub(crate) fn totals() -> Totals {
         ]),
         namespaces: vec![
             NamespaceTotals {
+                host: None,
                 netns: NetNs(4_026_532_201),
                 name: Some("shop".into()),
                 sent: 400,
@@ -165,6 +167,7 @@ pub(crate) fn totals() -> Totals {
                 difference: Some(2),
             },
             NamespaceTotals {
+                host: None,
                 netns: NetNs(4_026_532_202),
                 name: None,
                 sent: 12,
@@ -172,6 +175,7 @@ pub(crate) fn totals() -> Totals {
                 difference: None,
             },
         ],
+        skews: Vec::new(),
     }
 }
 

@@ -1,12 +1,14 @@
 //! The account of a run as text: ours against the kernel's.
 
 use std::io::{self, Write};
+use std::time::Duration;
 
 use super::Summary;
+use super::clock::Span;
 use super::escape::Clean;
 use super::paint::{Ink, Paint};
 use crate::event::NetNs;
-use crate::explain::verdict::NamespaceTotals;
+use crate::explain::verdict::{NamespaceTotals, Skew};
 
 /// Writes the block that ends every text output.
 pub(super) fn write_totals(
@@ -24,6 +26,7 @@ pub(super) fn write_totals(
     writeln!(out)?;
     write_causes(out, summary)?;
     totals.namespaces.iter().try_for_each(|namespace| write_namespace(out, namespace))?;
+    totals.skews.iter().try_for_each(|skew| write_skew(out, skew))?;
     summary
         .cpu
         .map_or(Ok(()), |cpu| writeln!(out, "  cpu     {:.3} s of our own", cpu.as_secs_f64()))
@@ -36,7 +39,8 @@ fn write_causes(out: &mut Vec<u8>, summary: &Summary<'_>) -> io::Result<()> {
 }
 
 fn write_namespace(out: &mut Vec<u8>, namespace: &NamespaceTotals) -> io::Result<()> {
-    write!(out, "  netns   ")?;
+    let host = namespace.host.as_ref().map(|host| format!("{} ", Clean(host)));
+    write!(out, "  netns   {}", host.unwrap_or_default())?;
     write_netns(out, namespace.netns, namespace.name.as_deref())?;
     write!(out, ": {} sent, ", namespace.sent)?;
     match (namespace.out_rsts, namespace.difference) {
@@ -45,6 +49,17 @@ fn write_namespace(out: &mut Vec<u8>, namespace: &NamespaceTotals) -> io::Result
         }
         _ => writeln!(out, "kernel OutRsts not known (it was gone, or read only once)"),
     }
+}
+
+fn write_skew(out: &mut Vec<u8>, skew: &Skew) -> io::Result<()> {
+    let (host, reference) = (Clean(&skew.host), Clean(&skew.reference));
+    let apart = Span(Duration::from_nanos(skew.ahead_ns.unsigned_abs()));
+    let way = if skew.ahead_ns < 0 { "behind" } else { "ahead of" };
+    let resets = skew.resets;
+    writeln!(
+        out,
+        "  clocks  {host} is {apart} {way} {reference}, by {resets} resets seen at both ends"
+    )
 }
 
 fn write_netns(out: &mut Vec<u8>, netns: NetNs, name: Option<&str>) -> io::Result<()> {

@@ -9,6 +9,7 @@ const ALL: &[&str] = &[
     "decode",
     "filter",
     "sink",
+    "fleet",
     "timeline",
     "engine",
     "explain",
@@ -27,12 +28,13 @@ pub(crate) const WIRE: &str = "tcpwatch_common";
 pub(crate) const ROOMS: &[(&str, &[&str])] = &[
     ("command", ALL),
     ("cli", &["recording", "filter", "explain", "event"]),
-    ("session", &["recording", "filter", "sink", "timeline", "engine", "explain", "event"]),
+    ("session", &["recording", "filter", "sink", "fleet", "timeline", "engine", "explain", "event"]),
     ("source", &["decode", "btf", "event", WIRE]),
     ("recording", &["event"]),
     ("decode", &["event", WIRE]),
     ("filter", &["explain", "event"]),
     ("sink", &["explain", "event"]),
+    ("fleet", &["explain", "memory", "event"]),
     ("timeline", &["event"]),
     ("engine", &["explain", "memory", "event"]),
     ("explain", &["memory", "event"]),
@@ -46,6 +48,7 @@ pub(crate) const ROOMS: &[(&str, &[&str])] = &[
 pub(crate) const FENCES: &[(&str, &str, &str)] = &[
     ("session", "crate::explain::cause", "the loop knows no single cause"),
     ("sink", "crate::explain::cause", "a sink prints every cause alike"),
+    ("fleet", "crate::explain::cause", "the fleet knows no single cause"),
     ("engine", "crate::explain::cause", "the engine knows no single cause"),
     ("explain/cause", "crate::memory", "a cause sees a Case, which cannot change"),
     ("explain/cause", "crate::explain::cause", "a cause knows no other cause"),
@@ -55,7 +58,8 @@ pub(crate) const FENCES: &[(&str, &str, &str)] = &[
 pub(crate) const OPEN: &[&str] = &["crate::explain::cause::Cause"];
 
 /// Files that are compiled for tests only: a story may tell the whole house.
-pub(crate) const TEST_FILES: &[&str] = &["laws", "explain/story", "recording/samples", "sink/samples"];
+pub(crate) const TEST_FILES: &[&str] =
+    &["laws", "explain/story", "recording/samples", "sink/samples"];
 
 /// Files here do not name each other by `super::` either.
 pub(crate) const LONERS: &str = "explain/cause";
