@@ -302,3 +302,406 @@ const STEP: i128 = NANOS;
 
 /// Conclusions held at most; in a storm the oldest are told before everything has come.
 const MOST: usize = 65_536;
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::engine::Engine;
+    use crate::event::{Fact, TcpState};
+    use crate::explain::story::Story;
+    use crate::explain::verdict::Skew;
+
+    const SERVER: &str = "10.0.0.1:80";
+    const CLIENT: &str = "10.0.0.9:40000";
+
+    /// What one host was told, by which clock.
+    struct Recorded {
+        name: &'static str,
+        ahead_ms: i64,
+        events: Vec<Event>,
+    }
+
+    /// Half a minute, in the middle of which something happens; it ticks all the time.
+    fn recorded(name: &'static str, addresses: &[&str], tell: impl Fn(Story) -> Story) -> Recorded {
+        let story = Story::new().namespace(1, addresses, false).after(15_000);
+        let mut events = tell(story).events();
+        let ticks = (0..300).map(|n| Event::Tick { time: Time(1_000_000_000 + n * 100_000_000) });
+        events.extend(ticks);
+        events.sort_by_key(Event::time);
+        Recorded { name, ahead_ms: 0, events }
+    }
+
+    fn server(tell: impl Fn(Story) -> Story) -> Recorded {
+        recorded("web", &["10.0.0.1"], tell)
+    }
+
+    fn client(tell: impl Fn(Story) -> Story) -> Recorded {
+        recorded("app", &["10.0.0.9"], tell)
+    }
+
+    fn refuses(story: Story) -> Story {
+        story.syn_meets_nobody(SERVER, CLIENT)
+    }
+
+    fn is_refused(story: Story) -> Story {
+        story.after(1).receives(CLIENT, SERVER, 0, TcpState::SynSent)
+    }
+
+    /// Without a socket: the sequence number is that of a real connection.
+    fn resets(story: Story) -> Story {
+        story.data_meets_nobody(SERVER, CLIENT)
+    }
+
+    fn is_reset(story: Story) -> Story {
+        story.after(1).receives(CLIENT, SERVER, 1_000, TcpState::Established)
+    }
+
+    impl Recorded {
+        fn ahead(mut self, ms: i64) -> Self {
+            self.ahead_ms = ms;
+            self
+        }
+
+        /// The acknowledgement numbers of received resets were seen.
+        fn acknowledging(mut self, number: u32) -> Self {
+            for event in &mut self.events {
+                if let Event::RstReceived(rst) = event {
+                    rst.ack = Acknowledged::Number(number);
+                }
+            }
+            self
+        }
+
+        fn described(&self, host: &HostDescribed) -> HostDescribed {
+            let wall = host.wall.strict_add_signed(self.ahead_ms * 1_000_000);
+            HostDescribed { hostname: self.name.into(), wall, ..host.clone() }
+        }
+    }
+
+    /// What comes out: of whom, and what.
+    struct Told {
+        verdicts: Vec<(String, Arc<Verdict>)>,
+        amendments: Vec<u64>,
+        totals: Totals,
+    }
+
+    impl Told {
+        /// The last verdict of a host.
+        fn of(&self, name: &str) -> &Verdict {
+            let mut of = self.verdicts.iter().rev().filter(|(host, _)| host == name);
+            of.next().map(|(_, verdict)| &**verdict).expect("a verdict of this host")
+        }
+
+        fn missing(&self, name: &str) -> String {
+            match &self.of(name).finding {
+                Finding::Unexplained { missing } => missing.join("; "),
+                Finding::Explained(best) => panic!("{} is explained: {}", name, best.cause),
+            }
+        }
+
+        fn are_joined(&self) -> bool {
+            self.of("app").joined == Some(self.of("web").id)
+        }
+    }
+
+    fn told(hosts: &[Recorded]) -> Told {
+        let mut fleet = Fleet::default();
+        let mut engines: Vec<_> = hosts.iter().map(|_| Engine::new()).collect();
+        let mut all: Vec<_> = hosts
+            .iter()
+            .enumerate()
+            .flat_map(|(index, host)| {
+                let ahead = i128::from(host.ahead_ms) * 1_000_000;
+                host.events.iter().map(move |e| (i128::from(e.time().0) + ahead, index, e))
+            })
+            .collect();
+        all.sort_by_key(|(wall, ..)| *wall);
+        let mut told =
+            Told { verdicts: Vec::new(), amendments: Vec::new(), totals: Totals::default() };
+        for (_, index, event) in all {
+            let id = HostId(index);
+            if let Event::HostDescribed(host) = event {
+                fleet.begin(id, Arc::new(hosts[index].described(host)));
+            }
+            fleet.observe(id, event);
+            engines[index].observe(event).into_iter().for_each(|c| fleet.take(id, c));
+            note(&mut fleet, &mut told);
+        }
+        for (index, engine) in engines.iter_mut().enumerate() {
+            engine.finish().into_iter().for_each(|c| fleet.take(HostId(index), c));
+            fleet.end(HostId(index));
+            told.totals.add(fleet.named(HostId(index), engine.totals()));
+        }
+        note(&mut fleet, &mut told);
+        fleet.correct(&mut told.totals);
+        told
+    }
+
+    fn note(fleet: &mut Fleet, told: &mut Told) {
+        while let Some((host, saying)) = fleet.next_ready() {
+            match saying {
+                Saying::Conclusion(Conclusion::Verdict(verdict)) => {
+                    told.verdicts.push((host.hostname.clone(), verdict));
+                }
+                Saying::Conclusion(Conclusion::Amendment(amendment)) => {
+                    told.amendments.push(amendment.of);
+                }
+                Saying::Lost(_) | Saying::Until(_) => {}
+            }
+        }
+    }
+
+    #[test]
+    fn a_reset_that_crossed_is_told_once_with_its_cause() {
+        let told = told(&[server(refuses), client(is_refused)]);
+        let (sent, received) = (told.of("web"), told.of("app"));
+        assert!(told.are_joined());
+        assert_eq!((sent.id, received.id), (1, 2));
+        assert_eq!(received.finding.code(), "no-listener");
+        let peer = received.peer.as_ref().expect("another host");
+        assert_eq!((peer.host.hostname.as_str(), peer.time), ("web", sent.time));
+        assert_eq!(received.rst.ack, Acknowledged::Number(2), "its sender knows");
+        assert_eq!((told.totals.explained, told.totals.unexplained), (2, 0));
+        assert_eq!(told.totals.causes["no-listener"], 2);
+    }
+
+    #[test]
+    fn the_cause_comes_before_its_effect_whatever_the_clocks_say() {
+        for ahead in [-4_000, -12, 0, 12, 4_000] {
+            let told = told(&[server(resets), client(is_reset).ahead(ahead)]);
+            assert!(told.are_joined(), "{ahead} ms");
+            assert_eq!((told.of("web").id, told.of("app").id), (1, 2), "{ahead} ms");
+            let skew = &told.totals.skews[0];
+            assert_eq!((skew.host.as_str(), skew.reference.as_str()), ("app", "web"));
+            assert_eq!(skew.ahead_ns, (ahead + 1) * 1_000_000, "a millisecond on the way");
+        }
+    }
+
+    #[test]
+    fn clocks_far_apart_join_nothing() {
+        let told = told(&[server(resets), client(is_reset).ahead(6_000)]);
+        assert_eq!((told.of("app").joined, told.totals.skews.len()), (None, 0));
+    }
+
+    #[test]
+    fn resets_both_ways_take_the_time_on_the_way_out_of_the_skew() {
+        let back = |story: Story| story.after(5).data_meets_nobody(CLIENT, SERVER);
+        let comes_back =
+            |story: Story| story.after(6).receives(SERVER, CLIENT, 1_000, TcpState::Established);
+        let told = told(&[
+            server(|story| comes_back(resets(story))),
+            client(|story| back(is_reset(story))).ahead(-12),
+        ]);
+        let skew = Skew { host: "app".into(), reference: "web".into(), ahead_ns: 0, resets: 2 };
+        // One millisecond there, none back: half a millisecond stays.
+        let ahead_ns = told.totals.skews[0].ahead_ns;
+        assert!((-12_500_000..=-11_500_000).contains(&ahead_ns), "{ahead_ns}");
+        assert_eq!(told.totals.skews, [Skew { ahead_ns, ..skew }]);
+    }
+
+    #[test]
+    fn other_numbers_or_endpoints_are_another_reset() {
+        let other_seq =
+            |story: Story| story.after(1).receives(CLIENT, SERVER, 1_001, TcpState::Established);
+        let other_port = |story: Story| {
+            story.after(1).receives("10.0.0.9:40001", SERVER, 1_000, TcpState::Established)
+        };
+        assert_eq!(told(&[server(resets), client(other_seq)]).of("app").joined, None);
+        assert_eq!(told(&[server(resets), client(other_port)]).of("app").joined, None);
+        let acknowledges_other = client(is_refused).acknowledging(77);
+        assert_eq!(told(&[server(refuses), acknowledges_other]).of("app").joined, None);
+    }
+
+    /// Hosts with the same private network, each with a server and a client of its own.
+    #[test]
+    fn equal_addresses_on_both_hosts_prove_nothing() {
+        let both = ["10.0.0.1", "10.0.0.9"];
+        let hosts = |ack: Option<u32>| {
+            let app = recorded("app", &both, is_refused);
+            let app = match ack {
+                Some(ack) => app.acknowledging(ack),
+                None => app,
+            };
+            told(&[recorded("web", &both, refuses), app])
+        };
+        assert_eq!(hosts(None).of("app").joined, None);
+        assert!(hosts(Some(2)).are_joined(), "the number the client chose at random is proof");
+    }
+
+    #[test]
+    fn what_two_hosts_could_have_sent_nobody_has() {
+        let told =
+            told(&[server(resets), recorded("also", &["10.0.0.1"], resets), client(is_reset)]);
+        assert_eq!(told.of("app").joined, None);
+    }
+
+    #[test]
+    fn what_was_received_on_its_own_host_is_not_received_again() {
+        let at_home = recorded("web", &["10.0.0.1", "10.0.0.9"], |story| is_reset(resets(story)));
+        let told = told(&[at_home, client(|story| is_reset(story.after(50)))]);
+        assert_eq!(told.of("web").joined, Some(1));
+        assert_eq!(told.of("app").joined, None);
+    }
+
+    #[test]
+    fn a_reset_sent_twice_is_received_as_the_first() {
+        let told = told(&[server(|story| resets(resets(story).after(300))), client(is_reset)]);
+        assert_eq!(told.of("app").joined, Some(1));
+    }
+
+    #[test]
+    fn the_service_address_its_sender_knows_is_as_good_as_its_own() {
+        let mut web = server(resets);
+        let service = "10.96.0.1:80";
+        let by_service =
+            |story: Story| story.after(1).receives(CLIENT, service, 1_000, TcpState::Established);
+        web.events = Story::new()
+            .namespace(1, &["10.0.0.1"], false)
+            .after(14_000)
+            .loses_entry(CLIENT, service, "10.0.0.2:80", crate::explain::story::expired())
+            .after(1_000)
+            .data_meets_nobody(SERVER, CLIENT)
+            .events();
+        web.events.push(Event::Tick { time: Time(40_000_000_000) });
+        let told = told(&[web, client(by_service)]);
+        assert_eq!(told.of("web").service, Some(crate::explain::story::endpoint(service)));
+        assert!(told.are_joined());
+        assert_eq!(told.of("app").service, told.of("web").service);
+    }
+
+    #[test]
+    fn a_reset_nobody_sent_comes_from_in_between() {
+        let told = told(&[server(|story| story), client(is_reset)]);
+        let missing = told.missing("app");
+        assert!(
+            missing.contains("10.0.0.1 is an address of web, whose recording is whole"),
+            "{missing}"
+        );
+        assert!(told.of("app").joined.is_none());
+        assert_eq!((told.totals.explained, told.totals.unexplained), (0, 1));
+    }
+
+    /// Where the sender could have sent it unseen, nothing is said of what lies in between.
+    #[test]
+    fn nobody_is_cleared_who_was_not_watched_all_the_time() {
+        let silent = |host: Recorded| {
+            let missing = told(&[host, client(is_reset)]).missing("app");
+            assert!(missing.contains("this host"), "{missing}");
+        };
+        silent(recorded("web", &["10.0.0.2"], |story| story));
+        silent(server(|story| story.loses_events(Fact::RstSent, 5)));
+        silent(server(|story| story.loses_events(Fact::ConnectionAborted, 5)));
+        silent(recorded("web", &["10.0.0.1", "10.0.0.9"], |story| story));
+        silent(Recorded { events: late(13_000), ..server(|story| story) });
+        silent(Recorded { events: blind(), ..server(|story| story) });
+        silent(server(|story| story).ahead(30_000));
+    }
+
+    fn late(ms: u64) -> Vec<Event> {
+        let mut events = server(|story| story).events;
+        let begin = Time(1_000_000_000).plus(Duration::from_millis(ms));
+        for event in &mut events {
+            match event {
+                Event::HostDescribed(host) => {
+                    host.wall += begin.0 - host.time.0;
+                    host.time = begin;
+                }
+                Event::CoverageDeclared(told) => told.time = begin,
+                Event::NamespaceDescribed(told) => told.time = begin,
+                _ => {}
+            }
+        }
+        events.retain(|event| event.time() >= begin);
+        events
+    }
+
+    fn blind() -> Vec<Event> {
+        let mut events =
+            Story::blind_to(&[Fact::RstSent]).namespace(1, &["10.0.0.1"], false).events();
+        events.push(Event::Tick { time: Time(40_000_000_000) });
+        events
+    }
+
+    #[test]
+    fn two_who_hold_the_address_clear_each_other_of_nothing() {
+        let other = recorded("also", &["10.0.0.1"], |story| story);
+        let missing = told(&[server(|story| story), other, client(is_reset)]).missing("app");
+        assert!(missing.contains("this host"), "{missing}");
+    }
+
+    #[test]
+    fn the_same_number_between_other_endpoints_is_told_as_a_hint() {
+        let translated = |story: Story| story.data_meets_nobody("10.0.0.1:8080", CLIENT);
+        let told = told(&[server(translated), client(is_reset)]);
+        let missing = told.missing("app");
+        assert!(missing.contains("web sent a reset with the same sequence number"), "{missing}");
+        assert_eq!(told.of("app").joined, None);
+    }
+
+    #[test]
+    fn a_number_that_says_nothing_may_belong_to_any_refusal() {
+        let other = |story: Story| story.syn_meets_nobody("10.0.0.1:81", "10.0.0.7:40000");
+        let missing = told(&[server(other), client(is_refused)]).missing("app");
+        assert!(missing.contains("this host"), "{missing}");
+    }
+
+    #[test]
+    fn conclusions_come_by_the_wall_clock_under_new_numbers() {
+        let often = |from: u64| {
+            move |story: Story| {
+                let story = story.after(from).syn_meets_nobody("10.0.0.1:81", CLIENT);
+                story
+                    .after(400)
+                    .syn_meets_nobody("10.0.0.1:82", CLIENT)
+                    .after(2_000)
+                    .opens("0.0.0.0:82")
+            }
+        };
+        let told = told(&[server(often(0)), recorded("app", &["10.0.0.9"], often(200))]);
+        let hosts: Vec<_> = told.verdicts.iter().map(|(host, _)| host.as_str()).collect();
+        let ids: Vec<_> = told.verdicts.iter().map(|(_, verdict)| verdict.id).collect();
+        assert_eq!(hosts, ["web", "app", "web", "app"]);
+        assert_eq!(ids, [1, 2, 3, 4]);
+        assert_eq!(told.amendments, [3, 4]);
+    }
+
+    #[test]
+    fn accounts_are_kept_by_host() {
+        let told = told(&[server(resets), client(resets)]);
+        assert_eq!(told.totals.explained + told.totals.unexplained, 2);
+    }
+
+    #[test]
+    fn a_storm_does_not_wait_for_the_slowest_clock() {
+        let mut fleet = Fleet::default();
+        let quiet = client(|story| story);
+        let storm = server(|mut story| {
+            for port in 1..=500 {
+                for client in 0..150 {
+                    story = story.syn_meets_nobody(
+                        &format!("10.0.0.1:{port}"),
+                        &format!("10.0.0.9:{}", 30_000 + client),
+                    );
+                }
+            }
+            story
+        });
+        let (begin, rest) = quiet.events.split_first().expect("it begins");
+        let mut engine = Engine::new();
+        for (index, event) in [begin]
+            .into_iter()
+            .map(|event| (1, event))
+            .chain(storm.events.iter().map(|event| (0, event)))
+        {
+            if let Event::HostDescribed(host) = event {
+                fleet.begin(HostId(index), Arc::new(host.clone()));
+            }
+            engine.observe(event).into_iter().for_each(|c| fleet.take(HostId(index), c));
+        }
+        assert!(!rest.is_empty() && fleet.held.len() > MOST);
+        while fleet.next_ready().is_some() {}
+        assert_eq!(fleet.held.len(), MOST);
+    }
+}

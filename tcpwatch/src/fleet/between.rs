@@ -27,9 +27,10 @@ pub(super) fn what_is_between(
     let mut holders = hosts.iter().filter(|(_, host)| host.holds(addr));
     let (Some((id, holder)), None) = (holders.next(), holders.next()) else { return None };
     let silent = received.rst.seq != 0 || !holder.sent_without_number(wall);
-    let blamed = *id != to && silent && holder.saw_all_it_sent(addr, wall);
+    let own = *id == to || holder.holds(received.flow.local.addr);
+    let blamed = !own && silent && holder.saw_all_it_sent(addr, wall);
     let name = &holder.described.hostname;
     blamed.then(|| format!(
-        "the sender: nobody who was recorded. {addr} is an address of {name}, whose recording is whole at that time and has no such reset: something in between sent it, or something on {name} that the hooks do not see (a REJECT rule, a raw socket, XDP)"
+        "the sender: nobody who was recorded. {addr} is an address of {name}, whose recording is whole at that time and has no such reset: something in between sent it, or something on {name} that the hooks do not see (a REJECT rule, a raw socket, XDP), or another machine bears the address"
     ))
 }
