@@ -234,8 +234,9 @@ mod tests {
     use std::rc::Rc;
 
     use super::*;
-    use crate::event::Time;
+    use crate::event::{Fact, Time};
     use crate::explain::story::Story;
+    use crate::filter::Span;
     use crate::sink::{Clock, Json, Line, Paint};
 
     /// A file that can still be read when its sink is gone.
@@ -299,6 +300,151 @@ mod tests {
         let text = written(Filter::default(), Some(1));
         assert!(text.contains("#1 ") && !text.contains("#2 "), "{text}");
         assert!(text.contains("2 explained, 0 unexplained, 0 lost; 1 not shown"), "{text}");
+    }
+
+    fn said(session: impl FnOnce(&mut Session), filter: Filter) -> String {
+        let shared = Shared::default();
+        let sink = Line::new(Clock::utc(), Paint::PLAIN, shared.clone());
+        let mut told = Session::new(filter, None, vec![Box::new(sink)]);
+        session(&mut told);
+        told.finish(None).unwrap();
+        String::from_utf8(shared.0.take()).unwrap()
+    }
+
+    /// Nanoseconds since 1970 of a story's time.
+    fn wall(after_ms: u64) -> i128 {
+        1_700_000_000_000_000_000 + i128::from(after_ms) * 1_000_000
+    }
+
+    #[test]
+    fn a_span_hides_and_keeps_the_memory_from_before() {
+        let span = Span { since: Some(wall(8)), until: None };
+        let text = said(
+            |session| session.feed(two_refusals()).unwrap(),
+            Filter { span, ..Filter::default() },
+        );
+        assert!(!text.contains("#1 ") && text.contains("#2 sent"), "{text}");
+        assert!(text.contains("2 explained, 0 unexplained, 0 lost; 1 not shown"), "{text}");
+        let span = Span { since: None, until: Some(wall(8)) };
+        let text = said(
+            |session| session.feed(two_refusals()).unwrap(),
+            Filter { span, ..Filter::default() },
+        );
+        assert!(text.contains("#1 sent") && !text.contains("#2 "), "{text}");
+    }
+
+    #[test]
+    fn losses_outside_the_span_are_counted_and_not_shown() {
+        let loses = || Story::new().after(5).loses_events(Fact::RstSent, 1).events();
+        for (since, shown) in [(wall(4), true), (wall(6), false)] {
+            let filter =
+                Filter { span: Span { since: Some(since), until: None }, ..Filter::default() };
+            let text = said(|session| session.feed(loses()).unwrap(), filter);
+            assert_eq!(text.contains("lost 1 (resets sent)"), shown, "{text}");
+            assert!(text.contains("0 unexplained, 1 lost"), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_loss_of_unknown_number_is_for_the_engine_only() {
+        let mut events = Story::new().after(5).loses_events(Fact::RstSent, 1).events();
+        if let Some(Event::EventsLost(lost)) = events.last_mut() {
+            lost.count = 0;
+        }
+        let text = said(|session| session.feed(events).unwrap(), Filter::default());
+        assert!(!text.contains("(resets sent)") && text.contains("0 lost"), "{text}");
+    }
+
+    #[test]
+    fn a_second_run_goes_on_where_the_first_one_ended() {
+        let later = Story::new().after(9_000).syn_meets_nobody("10.0.0.1:82", "10.0.0.9:40002");
+        let mut second = later.events();
+        if let Some(Event::HostDescribed(host)) = second.first_mut() {
+            host.time = host.time.plus(Duration::from_secs(5));
+        }
+        let both = |session: &mut Session| {
+            session.feed(two_refusals()).unwrap();
+            session.feed(second).unwrap();
+        };
+        let text = said(both, Filter::default());
+        for line in ["#1 sent 10.0.0.1:80", "#2 sent 10.0.0.1:81", "#3 sent 10.0.0.1:82"] {
+            assert_eq!(text.matches(line).count(), 1, "{text}");
+        }
+        assert!(text.contains("totals    3 explained"), "{text}");
+    }
+
+    /// Two recorded the same host at the same time, the second for longer.
+    #[test]
+    fn what_one_recording_has_told_the_next_does_not_tell_again() {
+        let more = |story: Story| {
+            story
+                .after(900)
+                .loses_events(Fact::RstSent, 1)
+                .syn_meets_nobody("10.0.0.1:82", "10.0.0.9:40002")
+        };
+        let first = || Story::new().after(5).syn_meets_nobody("10.0.0.1:80", "10.0.0.9:40000");
+        let both = |session: &mut Session| {
+            session.feed(first().loses_events(Fact::RstSent, 1).events()).unwrap();
+            session.feed(more(first().loses_events(Fact::RstSent, 1)).events()).unwrap();
+        };
+        let text = said(both, Filter::default());
+        assert_eq!(text.matches(" sent 10.0.0.1:80 ").count(), 1, "{text}");
+        assert_eq!(text.matches(" sent 10.0.0.1:82 ").count(), 1, "{text}");
+        assert!(text.contains("totals    2 explained, 0 unexplained, 2 lost\n"), "{text}");
+        assert!(text.contains("cause   no-listener: 2\n"), "{text}");
+    }
+
+    /// The account of a namespace goes on from recording to recording, each part once.
+    #[test]
+    fn accounts_of_overlapping_recordings_add_up_to_one() {
+        let refuses = |story: Story, from: u32, to: u32| {
+            (from..to).fold(story, |story, n| {
+                let story =
+                    story.after(10).syn_meets_nobody("10.0.0.1:80", &format!("10.0.0.9:{n}"));
+                story.after(10).reads_counters(u64::from(n) + 1)
+            })
+        };
+        let begin = || Story::new().reads_counters(0);
+        let both = |session: &mut Session| {
+            session.feed(refuses(begin(), 0, 3).events()).unwrap();
+            session.feed(refuses(begin(), 0, 5).events()).unwrap();
+        };
+        let text = said(both, Filter::default());
+        let account = "netns   ns1 (net:[1]): 5 sent, kernel OutRsts 5, difference 0\n";
+        assert!(text.contains(account), "{text}");
+        assert!(text.contains("totals    5 explained"), "{text}");
+    }
+
+    #[test]
+    fn several_hosts_keep_their_memories_apart() {
+        let named = |name: &str, story: Story| {
+            let mut events = story.events();
+            if let Some(Event::HostDescribed(host)) = events.first_mut() {
+                host.hostname = name.into();
+            }
+            events
+        };
+        // The listener that closed on one host explains nothing on the other, though all numbers are the same.
+        let closes = Story::new().finds("0.0.0.0:80").after(5).closes("0.0.0.0:80", None);
+        let one = named("one", closes.after(5).syn_meets_nobody("10.0.0.1:80", "10.0.0.9:1"));
+        let never = Story::new().after(10).syn_meets_nobody("10.0.0.1:80", "10.0.0.9:2");
+        let other = named("other", never);
+        let both = |session: &mut Session| {
+            *session =
+                std::mem::replace(session, Session::new(Filter::default(), None, Vec::new()))
+                    .of_hosts(2);
+            let merged = one.into_iter().map(|event| (0, event));
+            let mut merged: Vec<_> = merged.chain(other.into_iter().map(|e| (1, e))).collect();
+            merged.sort_by_key(|(_, event)| event.time());
+            for (host, event) in merged {
+                session.take(HostId(host), event).unwrap();
+            }
+        };
+        let text = said(both, Filter::default());
+        assert!(text.contains(" one #"), "{text}");
+        let cause = |name: &str| text.lines().find(|line| line.contains(name)).unwrap().to_owned();
+        assert!(cause(" one #").contains("listener-closed"), "{text}");
+        assert!(cause(" other #").contains("no-listener"), "{text}");
     }
 
     #[test]

@@ -136,6 +136,21 @@ tcpwatch 0.1.0 on node1, Linux 6.18.0, 2026-11-21 12:04:00.000+00:00
     }
 
     #[test]
+    fn each_of_several_hosts_says_what_it_sees() {
+        let mut bytes = Vec::new();
+        let mut banner = Banner::new(Clock::utc(), false, &mut bytes);
+        for host in [samples::host(), samples::other_host(), samples::host()] {
+            banner.host(&host).unwrap();
+            banner.coverage(&samples::coverage()).unwrap();
+        }
+        let text = String::from_utf8(bytes).unwrap();
+        for name in ["node1", "node2"] {
+            let line = format!("  attached  {name} resets sent: tcp_v4_send_reset by kprobe\n");
+            assert_eq!(text.matches(&line).count(), 1, "{text}");
+        }
+    }
+
+    #[test]
     fn verbose_says_what_was_tried() {
         let text = banner(true, &[samples::coverage()]);
         assert!(

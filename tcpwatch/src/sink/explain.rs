@@ -302,11 +302,13 @@ const REMEMBERED: usize = 4096;
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
     use std::time::Duration;
 
     use super::*;
     use crate::explain::mechanism::Mechanism;
     use crate::explain::story::{Story, expired};
+    use crate::explain::verdict::Peer;
     use crate::sink::samples;
 
     fn written(width: usize, tell: impl FnOnce(&mut Explain<&mut Vec<u8>>)) -> String {
@@ -379,6 +381,46 @@ RST #18  2026-11-21 12:04:31.882+00:00  received in net:[4026532202] -> the loca
             block_of(&samples::received()).contains("evidence  1 tcp"),
             "on its own it is told in full"
         );
+    }
+
+    #[test]
+    fn the_other_end_may_be_another_host() {
+        let tell = |explain: &mut Explain<&mut Vec<u8>>| {
+            explain.host(&samples::host()).unwrap();
+            explain.verdict(&samples::explained()).unwrap();
+            explain.host(&samples::other_host()).unwrap();
+            explain.verdict(&samples::received_elsewhere()).unwrap();
+        };
+        let text = written(120, tell);
+        assert!(
+            text.starts_with(
+                "RST #17  2026-11-21 12:04:31.882+00:00  sent from netns shop on node1"
+            ),
+            "{text}"
+        );
+        let second = &text[text.find("RST #18").unwrap()..];
+        assert!(
+            second.contains("12:04:31.877+00:00  received in net:[4026532202] on node2"),
+            "{text}"
+        );
+        let see =
+            "cause     no-listener (observed): see #17 on node1, the other end of this reset\n";
+        assert!(second.contains(see), "{text}");
+    }
+
+    /// Evidence is as old as it was on the host that has it, by that host's clock.
+    #[test]
+    fn evidence_of_another_host_keeps_its_age() {
+        let at_home = expired_entry();
+        let peer = Peer { host: Arc::new(samples::host()), time: at_home.time };
+        let (time, peer) = (Time(7), Some(Arc::new(peer)));
+        let received = Verdict { time, peer, ..at_home.clone() };
+        let evidence = |text: &str| {
+            let lines = text.lines().skip_while(|line| !line.starts_with("  evidence"));
+            lines.map(str::to_owned).collect::<Vec<_>>()
+        };
+        assert_eq!(evidence(&block_of(&received)), evidence(&block_of(&at_home)));
+        assert!(block_of(&at_home).contains(" before: "));
     }
 
     #[test]

@@ -511,6 +511,45 @@ mod tests {
     }
 
     #[test]
+    fn several_hosts_are_called_by_name_and_their_evidence_keeps_its_clock() {
+        let mut totals = samples::totals();
+        totals.namespaces[0].host = Some("node1".into());
+        totals.skews.push(Skew {
+            host: "node2".into(),
+            reference: "node1".into(),
+            ahead_ns: -5_000_000,
+            resets: 1,
+        });
+        let mut expired = samples::amendment().explanation;
+        expired.certainty = Certainty::Inferred;
+        let mut received = samples::received_elsewhere();
+        received.finding = Finding::Explained(std::sync::Arc::new(expired));
+        let text = written(|json| {
+            json.host(&samples::host()).unwrap();
+            json.coverage(&samples::coverage()).unwrap();
+            json.host(&samples::other_host()).unwrap();
+            json.verdict(&received).unwrap();
+            json.lost(&samples::lost()).unwrap();
+            json.totals(&samples::summary(&totals)).unwrap();
+        });
+        let lines: Vec<Value> =
+            text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        let schema = Schema::published();
+        for line in &lines {
+            assert_eq!(schema.complaints(line), [""; 0], "{line}");
+        }
+        let hosts: Vec<_> = lines.iter().map(|line| line["host"].as_str()).collect();
+        assert_eq!(hosts, [Some("node1"), Some("node2"), Some("node2"), None]);
+        let verdict = &lines[1];
+        assert_eq!(verdict["joined_host"], "node1");
+        assert_eq!(verdict["time"], "2026-11-21T12:04:31.877104007Z");
+        let evidence = &verdict["evidence_lines"][0]["time"];
+        assert_eq!(*evidence, "2026-11-21T12:04:34.882104007Z", "by the clock of node1");
+        assert_eq!(lines[3]["skews"][0]["ahead_ns"], -5_000_000);
+        assert_eq!(lines[3]["namespaces"][0]["host"], "node1");
+    }
+
+    #[test]
     fn an_amendment_refers_to_its_verdict() {
         let line = written(|json| json.amendment(&samples::amendment()).unwrap());
         let amendment: Value = serde_json::from_str(&line).unwrap();

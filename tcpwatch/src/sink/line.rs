@@ -218,6 +218,45 @@ mod tests {
     }
 
     #[test]
+    fn several_hosts_are_called_by_name_and_keep_their_clocks() {
+        let tell = |line: &mut Line<&mut Vec<u8>>| {
+            line.host(&samples::host()).unwrap();
+            line.verdict(&samples::explained()).unwrap();
+            line.host(&samples::other_host()).unwrap();
+            line.verdict(&samples::received_elsewhere()).unwrap();
+            line.lost(&samples::lost()).unwrap();
+            line.host(&samples::host()).unwrap();
+            line.totals(&samples::summary(&samples::totals())).unwrap();
+        };
+        let text = written(Paint::PLAIN, tell);
+        let lines: Vec<_> = text.lines().collect();
+        assert!(lines[0].starts_with("12:04:31.882104 node1 #17 sent 10.0.0.1:80 "), "{text}");
+        assert!(lines[1].starts_with("12:04:31.877104 node2 #18 received "), "{text}");
+        assert!(lines[1].ends_with(" [net:[4026532202], other end of #17 on node1]"), "{text}");
+        assert_eq!(
+            lines[2],
+            "12:04:30.995000 node2 lost 12 (resets sent): the ring buffer was full"
+        );
+    }
+
+    /// Hosts have the same namespaces and addresses, and are not the same.
+    #[test]
+    fn repeats_are_counted_for_each_host() {
+        let tell = |line: &mut Line<&mut Vec<u8>>| {
+            for id in 1..=8 {
+                let host = if id % 2 == 0 { samples::other_host() } else { samples::host() };
+                line.host(&host).unwrap();
+                line.verdict(&Verdict { id, ..samples::explained() }).unwrap();
+            }
+            line.totals(&samples::summary(&samples::totals())).unwrap();
+        };
+        let text = written(Paint::PLAIN, tell);
+        let rest = "sent 10.0.0.1:80 -> 10.0.0.9 no-listener\n";
+        assert!(text.contains(&format!("\nnode1 ×1 more like #1, to #7: {rest}")), "{text}");
+        assert!(text.contains(&format!("\nnode2 ×1 more like #2, to #8: {rest}")), "{text}");
+    }
+
+    #[test]
     fn an_unexplained_reset_says_what_was_not_seen() {
         assert_eq!(
             line_of(&samples::unexplained()),

@@ -96,6 +96,31 @@ pub(crate) fn received() -> Verdict {
     }
 }
 
+/// Another host, 30 s younger, whose clock is 5 ms behind.
+pub(crate) fn other_host() -> HostDescribed {
+    let host = host();
+    HostDescribed {
+        time: Time(host.time.0 - 30_000_000_000),
+        wall: host.wall - 5_000_000,
+        hostname: "node2".into(),
+        boot_id: "b1".into(),
+        ..host
+    }
+}
+
+/// The other end on another host.
+pub(crate) fn received_elsewhere() -> Verdict {
+    let sent = explained();
+    let peer = Peer { host: std::sync::Arc::new(host()), time: sent.time };
+    Verdict {
+        time: sent.time.minus(Duration::from_secs(30)),
+        peer: Some(std::sync::Arc::new(peer)),
+        service: None,
+        owner: None,
+        ..received()
+    }
+}
+
 /// Sent by this host, IPv6, not explained.
 pub(crate) fn unexplained() -> Verdict {
     Verdict {
