@@ -48,12 +48,28 @@ pub enum Command {
     #[command(after_help = RECORD_EXAMPLES)]
     Record(Record),
 
+    /// Copy recordings without their addresses and names, for other people's eyes
+    #[command(after_help = ANONYMIZE_EXAMPLES)]
+    Anonymize(Anonymize),
+
     /// Explain recordings; needs no root and no Linux
     #[command(after_help = REPLAY_EXAMPLES)]
     Replay(Replay),
 
+    /// Write what recordings explain for other programs: Wireshark, spreadsheets, databases
+    #[command(after_help = EXPORT_EXAMPLES)]
+    Export(Export),
+
     /// List the causes tcpwatch can name
     Causes,
+
+    /// Make a well-known incident in network namespaces of its own, and explain it as it happens
+    #[command(after_help = DEMO_EXAMPLES)]
+    Demo(Demo),
+
+    /// A process of a demo
+    #[command(hide = true)]
+    DemoActor(DemoActor),
 }
 
 #[derive(Args, Debug)]
@@ -69,6 +85,10 @@ pub struct Rst {
 
     #[command(flatten)]
     pub limits: Limits,
+
+    /// Also record to a directory of segments, or a FILE.tcpw.jsonl.zst
+    #[arg(long, value_name = "PLACE", help_heading = "Recording")]
+    pub record: Option<PathBuf>,
 
     #[command(flatten)]
     pub recording: Recording,
@@ -88,10 +108,7 @@ pub struct Record {
     pub duration: Option<Duration>,
 
     #[command(flatten)]
-    pub keeping: Keeping,
-
-    #[command(flatten)]
-    pub flying: Flying,
+    pub how: Recording,
 }
 
 #[derive(Args, Debug)]
@@ -128,19 +145,72 @@ pub struct Times {
     pub until: Option<When>,
 }
 
-/// A recording beside what is shown.
 #[derive(Args, Debug)]
-#[command(next_help_heading = "Recording")]
-pub struct Recording {
-    /// Also record to a directory of segments, or a FILE.tcpw.jsonl.zst
-    #[arg(long = "record", value_name = "PLACE")]
-    pub to: Option<PathBuf>,
+pub struct Export {
+    /// Recordings, directories of them, or - for stdin
+    #[arg(value_name = "FILE|DIR", required = true)]
+    pub inputs: Vec<PathBuf>,
 
+    /// What to write
+    #[arg(long, value_enum, value_name = "FORMAT")]
+    pub to: Format,
+
+    /// Where to write it: a file that is not there yet. Without it, stdout
+    #[arg(short, long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+
+    #[command(flatten)]
+    pub wanted: Wanted,
+
+    #[command(flatten)]
+    pub times: Times,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// Packets for Wireshark: the headers of each reset, put together anew, with the explanation as comment
+    Pcapng,
+    /// One JSON object per line, see docs/schema/verdict.schema.json
+    Json,
+    /// A table for spreadsheets, one row per reset
+    Csv,
+    /// The same table for databases
+    Parquet,
+}
+
+#[derive(Args, Debug)]
+pub struct Anonymize {
+    /// Recordings, directories of them, or - for stdin
+    #[arg(value_name = "FILE|DIR", required = true)]
+    pub inputs: Vec<PathBuf>,
+
+    /// A directory of segments (made when it is not there), a FILE.tcpw.jsonl.zst, or - for stdout
+    #[arg(short = 'o', long = "out", value_name = "PLACE")]
+    pub to: PathBuf,
+
+    /// What to replace
+    #[arg(long, value_enum, default_value_t = Secret::All)]
+    pub level: Secret,
+
+    /// Write what was replaced by what to this new file, to be kept apart from the recording
+    #[arg(long, value_name = "FILE")]
+    pub mapping: Option<PathBuf>,
+
+    #[command(flatten)]
+    pub keeping: Keeping,
+}
+
+/// How to record.
+#[derive(Args, Debug)]
+pub struct Recording {
     #[command(flatten)]
     pub keeping: Keeping,
 
     #[command(flatten)]
     pub flying: Flying,
+
+    #[command(flatten)]
+    pub anonymizing: Anonymizing,
 }
 
 /// When a directory of segments gets its next one.
@@ -181,6 +251,28 @@ impl Flying {
     }
 }
 
+/// Recordings for other people's eyes.
+#[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Recording")]
+pub struct Anonymizing {
+    /// Replace addresses and names, the same by the same: all of them, or public addresses only
+    #[arg(long, value_name = "LEVEL", value_enum, num_args = 0..=1, require_equals = true)]
+    #[arg(default_missing_value = "all")]
+    pub anonymize: Option<Secret>,
+
+    /// Write what was replaced by what to this new file, to be kept apart from the recording
+    #[arg(long, value_name = "FILE", requires = "anonymize")]
+    pub mapping: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Secret {
+    /// Addresses (but loopback and multicast), and names of hosts, processes, namespaces and cgroups
+    All,
+    /// Public addresses
+    Public,
+}
+
 /// How verdicts are shown.
 #[derive(Args, Clone, Copy, Debug)]
 pub struct View {
@@ -203,6 +295,45 @@ pub struct Watching {
     /// Kernel type information, where the kernel has none at /sys/kernel/btf/vmlinux
     #[arg(long, value_name = "FILE")]
     pub btf: Option<PathBuf>,
+}
+
+#[derive(Args, Debug)]
+pub struct Demo {
+    /// What is to happen
+    #[arg(value_enum)]
+    pub incident: Incident,
+
+    /// Kernel type information, where the kernel has none at /sys/kernel/btf/vmlinux
+    #[arg(long, value_name = "FILE")]
+    pub btf: Option<PathBuf>,
+
+    /// Also record to a directory of segments, or a FILE.tcpw.jsonl.zst
+    #[arg(long, value_name = "PLACE", help_heading = "Recording")]
+    pub record: Option<PathBuf>,
+
+    #[command(flatten)]
+    pub recording: Recording,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Incident {
+    /// An idle connection through a service address outlives its conntrack entry
+    Conntrack,
+    /// Clients meet a full accept queue, with tcp_abort_on_overflow 0 and 1
+    Overflow,
+    /// Clients are sent to a server that has stopped, and to one that does not listen yet
+    Rollout,
+}
+
+/// What a demo tells its own processes.
+#[derive(Args, Debug)]
+pub struct DemoActor {
+    /// What it calls itself
+    pub name: String,
+
+    /// Enter the network namespace of this process instead of making one
+    #[arg(long, value_name = "PID")]
+    pub within: Option<u32>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -394,6 +525,19 @@ Examples:
   tcpwatch rst --cause conntrack-expired,conntrack-flushed --host 10.0.0.0/8
   tcpwatch rst -o json --count 100 | jq -r 'select(.type == \"verdict\").cause'";
 
+const DEMO_EXAMPLES: &str = "\
+Examples:
+  tcpwatch demo conntrack     a service, two back ends, and a client that is silent for too long
+  tcpwatch demo overflow      a server that does not accept(), and one client too many
+  tcpwatch demo rollout       a server that has just stopped, another that is still starting
+  tcpwatch demo conntrack --record demo.tcpw.jsonl.zst     to be replayed elsewhere
+
+Needs root, and nothing else: no ip, no nft. It takes some seconds. All it makes is in network
+namespaces of its own, and gone when it ends, however it ends. The kernel may load its modules
+veth and, for conntrack, nf_tables, nft_chain_nat, nft_nat and nft_numgen.
+
+Exit codes: 0 the incident was explained, 1 it was not (the message says the next step).";
+
 const RECORD_EXAMPLES: &str = "\
 Examples:
   tcpwatch record -o incident.tcpw.jsonl.zst --for 10m   one file
@@ -402,6 +546,12 @@ Examples:
   kubectl debug node/n1 --image tcpwatch -- tcpwatch record -o - > n1.tcpw.jsonl.zst
   tcpwatch rst --explain --record incident               watch and record";
 
+const ANONYMIZE_EXAMPLES: &str = "\
+Examples:
+  tcpwatch anonymize incident.tcpw.jsonl.zst -o public.tcpw.jsonl.zst
+  tcpwatch anonymize incident -o public --mapping mapping.jsonl   you can translate answers back
+Sysctls and what the kernel did stay, so does the explanation. Ports, process and user numbers stay too.";
+
 const REPLAY_EXAMPLES: &str = "\
 Examples:
   tcpwatch replay incident.tcpw.jsonl.zst --explain
@@ -409,6 +559,13 @@ Examples:
   tcpwatch replay n1.tcpw.jsonl.zst n2.tcpw.jsonl.zst     two hosts: merged by their clocks, resets between them joined
   kubectl exec debugger -- tcpwatch record -o - --for 5m | tcpwatch replay - -o json
   zstdcat incident.tcpw.jsonl.zst | jq -c 'select(.type == \"rst_sent\")'   the events themselves";
+
+const EXPORT_EXAMPLES: &str = "\
+Examples:
+  tcpwatch export incident.tcpw.jsonl.zst --to pcapng -o incident.pcapng
+  tshark -r incident.pcapng -Y 'frame.comment contains \"conntrack-expired\"'
+  tcpwatch export /var/lib/tcpwatch --to csv --cause unexplained > open-questions.csv
+  tcpwatch export /var/lib/tcpwatch --to json | jq -r 'select(.type == \"verdict\").cause' | sort | uniq -c";
 
 const EXIT_CODES: &str = "\
 Exit codes: 0 ok, 1 failure (the message says the next step), 2 wrong usage, 3 a gate was not met.
@@ -464,6 +621,23 @@ mod tests {
         ] {
             assert!(help.contains(option), "{option} is missing in\n{help}");
         }
+    }
+
+    #[test]
+    fn a_demo_is_named_by_its_incident() {
+        let demo = |words: [&str; 3]| Cli::try_from_words(words).map(|cli| cli.command);
+        let rollout = demo(["tcpwatch", "demo", "rollout"]).unwrap();
+        assert!(matches!(rollout, Command::Demo(Demo { incident: Incident::Rollout, .. })));
+        let refused = demo(["tcpwatch", "demo", "earthquake"]).unwrap_err().to_string();
+        assert!(refused.contains("possible values: conntrack, overflow, rollout"), "{refused}");
+        let help = demo(["tcpwatch", "demo", "--help"]).unwrap_err().to_string();
+        assert!(help.contains("Examples:") && help.contains("nft_numgen"), "{help}");
+    }
+
+    #[test]
+    fn the_verb_of_actors_is_not_for_people() {
+        let help = Cli::command().render_long_help().to_string();
+        assert!(help.contains("demo ") && !help.contains("demo-actor"), "{help}");
     }
 
     #[test]
@@ -547,6 +721,22 @@ mod tests {
         }
         refused("--on rate=5/s");
         refused("--record x --after 5s");
+    }
+
+    #[test]
+    fn an_export_has_a_source_and_a_format() {
+        let export = |words: &str| {
+            Cli::try_from_words(format!("tcpwatch export {words}").split_whitespace())
+        };
+        let Command::Export(parsed) = export("a b --to csv --port 80 -o c").unwrap().command else {
+            panic!("another verb")
+        };
+        assert_eq!((parsed.to, parsed.inputs.len()), (Format::Csv, 2));
+        assert_eq!((parsed.out, parsed.wanted.port.len()), (Some("c".into()), 1));
+        assert!(export("a").unwrap_err().to_string().contains("--to <FORMAT>"));
+        assert!(export("--to csv").unwrap_err().to_string().contains("<FILE|DIR>"));
+        let said = export("a --to xls").unwrap_err().to_string();
+        assert!(said.contains("possible values: pcapng, json, csv, parquet"), "{said}");
     }
 
     #[test]

@@ -122,7 +122,7 @@ impl Session {
         let summary = Summary { totals: &totals, hidden: self.desk.hidden(), cpu };
         self.desk.totals(&summary)?;
         let account = Account::new(totals.explained, totals.unexplained, totals.lost, cpu);
-        let recording = self.tap.map_or(Ok(()), |recorder| recorder.finish(account));
+        let recording = self.tap.map_or(Ok(()), |recorder| recorder.finish(Some(account)));
         Ok(Ended { totals, recording })
     }
 

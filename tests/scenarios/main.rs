@@ -8,7 +8,9 @@
     reason = "a test program reports on its standard output"
 )]
 
+mod aborts;
 mod conntrack;
+mod demo;
 mod guest;
 mod handover;
 mod listener;
@@ -42,8 +44,10 @@ fn scenarios() -> Vec<Scenario> {
         conntrack::scenarios(),
         handover::scenarios(),
         listener::scenarios(),
+        aborts::scenarios(),
         unexplained::scenarios(),
         storm::scenarios(),
+        demo::scenarios(),
     ]
     .concat()
 }

@@ -18,7 +18,7 @@ mod socket;
 mod task;
 
 pub use accept_queue_overflowed::AcceptQueueOverflowed;
-pub use connection_aborted::ConnectionAborted;
+pub use connection_aborted::{ConnectionAborted, abort_flag, socket_file};
 pub use conntrack_destroyed::ConntrackDestroyed;
 pub use ended::{Ended, OwnNumber};
 pub use flow::{Address, Flow, Tuple};

@@ -6,7 +6,7 @@ use anyhow::{Context, bail};
 use jiff::tz::TimeZone;
 
 use super::{CANNOT_WRITE, view};
-use crate::cli::{Netns, Replay, Times};
+use crate::cli::{Netns, Replay, Times, Wanted};
 use crate::event::{Event, HostId};
 use crate::filter::{Filter, Namespace, Span, When};
 use crate::recording::{Extent, Stream, Told};
@@ -14,10 +14,8 @@ use crate::session::Session;
 use crate::sink::Clean;
 
 pub(super) fn run(args: &Replay, verbose: bool) -> anyhow::Result<()> {
-    let namespaces = args.wanted.netns.iter().map(recorded).collect::<Result<_, _>>()?;
     let stream = Stream::open(&args.inputs);
-    let span = span(&args.times, &stream)?;
-    let filter = Filter { span, ..args.wanted.filter(namespaces) };
+    let filter = filter(&args.wanted, &args.times, &stream)?;
     let sinks = view::sinks(args.view, verbose)?;
     play(stream, Session::new(filter, args.count.map(u64::from), sinks))
 }
@@ -48,8 +46,15 @@ fn tell(session: &mut Session, host: HostId, event: Event) -> io::Result<()> {
     if time_passes { session.flush() } else { Ok(()) }
 }
 
-/// The moments the user named, as wall-clock time. To be worked out before the stream is read.
-pub(super) fn span(times: &Times, stream: &Stream) -> anyhow::Result<Span> {
+/// What is wanted of recordings. To be asked before they are read.
+pub(super) fn filter(wanted: &Wanted, times: &Times, stream: &Stream) -> anyhow::Result<Filter> {
+    let namespaces = wanted.netns.iter().map(recorded).collect::<Result<_, _>>()?;
+    let span = span(times, stream)?;
+    Ok(Filter { span, ..wanted.filter(namespaces) })
+}
+
+/// The moments the user named, as wall-clock time.
+fn span(times: &Times, stream: &Stream) -> anyhow::Result<Span> {
     let named = [times.since, times.until];
     let Extent { first, last } = if named.into_iter().flatten().any(When::needs_end) {
         stream.extent()

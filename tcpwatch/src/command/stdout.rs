@@ -14,7 +14,6 @@ impl Stdout {
         Ok(Self(File::from(io::stdout().as_fd().try_clone_to_owned()?)))
     }
 
-    #[cfg(feature = "live")]
     pub(super) fn is_terminal(&self) -> bool {
         rustix::termios::isatty(&self.0)
     }

@@ -27,7 +27,7 @@ pub use owner::{Exit, Owner, OwnerFound, Task};
 pub use reset::{
     Acknowledged, ConnectionAborted, PacketId, RstReceived, RstSent, Segment, TcpFlags, Tracking,
 };
-pub use socket::{AcceptQueue, Socket, SocketId, SocketKind, TcpState};
+pub use socket::{AcceptQueue, Socket, SocketFile, SocketId, SocketKind, TcpState};
 pub use time::Time;
 
 /// One thing that happened, or was found, or was lost.

@@ -1,6 +1,8 @@
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
-use super::{Flow, NetNs, Socket, Task, Time};
+use super::{Flow, NetNs, Socket, SocketFile, Task, Time};
 
 /// This host answered a segment with a RST (`tcp_v4_send_reset`, `tcp_v6_send_reset`).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -52,12 +54,49 @@ pub struct ConnectionAborted {
     /// Bytes received and never read; a FIN counts as one.
     pub unread: u32,
     pub reason: Option<String>,
-    /// Milliseconds; 0 = not set.
+    /// Milliseconds; 0 = not set, or the socket was not in use any more (state CLOSE).
     pub user_timeout: u32,
-    /// Keepalive or window probes sent without an answer.
+    /// Keepalive or window probes sent without an answer; 0 in state CLOSE.
     pub probes: u8,
-    /// Who was running: the doer only where the mechanism says so.
+    /// Who was running: see [`Self::doer`].
     pub task: Task,
+    /// That task held the socket's lock.
+    #[serde(default)]
+    pub locked: bool,
+    #[serde(default)]
+    pub file: SocketFile,
+    /// The peer had closed its end.
+    #[serde(default)]
+    pub fin_received: bool,
+    /// Data or a FIN was not yet sent, or not yet acknowledged.
+    #[serde(default)]
+    pub unacknowledged: bool,
+    /// `TCP_LINGER2` below zero; looked at for orphans only.
+    #[serde(default)]
+    pub linger2_negative: bool,
+    /// A subflow of an MPTCP connection.
+    #[serde(default)]
+    pub mptcp: bool,
+    /// TCP's memory was above the last value of `tcp_mem`; looked at for orphans only.
+    #[serde(default)]
+    pub memory_exceeded: bool,
+    /// How long ago the peer last acknowledged anything; `None` in state CLOSE.
+    #[serde(default)]
+    pub silence: Option<Duration>,
+}
+
+impl ConnectionAborted {
+    /// Who did it: the running task, if it held the socket's lock (timers and softirqs never do), and is no thread of
+    /// the kernel's, which closes what others left behind. A descriptor in flight between AF_UNIX sockets that nobody
+    /// can receive any more is closed by whoever closes such a socket next (net/unix/garbage.c, before 6.9).
+    pub fn doer(&self) -> Option<&Task> {
+        (self.locked && !self.task.kernel).then_some(&self.task)
+    }
+
+    /// Bytes received and never read.
+    pub fn unread_bytes(&self) -> u32 {
+        self.unread.saturating_sub(self.fin_received.into())
+    }
 }
 
 /// This host accepted a RST (`tcp_reset`).
@@ -182,7 +221,7 @@ mod tests {
     #[test]
     fn a_recording_older_than_the_field_says_unseen() {
         let text = concat!(
-            r#"{"time":"1.000000000","netns":1,"#,
+            r#"{"time":"0.000000001","netns":1,"#,
             r#""flow":{"local":{"addr":"::1","port":80},"remote":{"addr":"::1","port":81}},"#,
             r#""socket":{"id":"0x1","kind":"full","state":"ESTABLISHED","substate":null,"owned":true,"#,
             r#""dead":false,"keepalive":false,"linger_zero":false,"inode":null,"cgroup":null,"#,

@@ -16,7 +16,7 @@ pub use accounts::{Account, Accounts};
 pub use conntrack::ConntrackDeaths;
 pub use coverage::Coverage;
 pub use flows::Flows;
-pub use listeners::{KnownListener, Listeners, takes};
+pub use listeners::{Closed, KnownListener, Listeners, takes};
 pub use namespaces::{Holder, Namespaces};
 pub use overflows::{Overflow, Overflows};
 pub use owners::Owners;

@@ -3,6 +3,7 @@
 //! A recording holds events, never verdicts: an old one gains from new causes. `format.md` describes the files and
 //! promises that they stay readable.
 
+mod anonymize;
 mod context;
 mod foreign;
 mod frame;
@@ -21,6 +22,7 @@ mod text;
 mod trigger;
 mod upgrade;
 
+pub use anonymize::{Anonymizer, Level};
 pub use line::{Account, End, Header, Line, Start};
 pub use place::{Place, Rotation};
 pub use reader::{Damage, Reader};

@@ -5,6 +5,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 
 use super::SCHEMA;
+use super::anonymize::Anonymizer;
 use super::context::{Context, carried_on};
 use super::line::{Account, End, Header, Start};
 use super::place::Place;
@@ -21,6 +22,7 @@ pub struct Recorder {
     run: Option<Run>,
     segment: Option<Segment>,
     flight: Option<InFlight>,
+    anonymizer: Option<Anonymizer>,
     failed: Option<anyhow::Error>,
 }
 
@@ -57,7 +59,14 @@ struct Run {
 impl Recorder {
     pub fn new(place: Place) -> Self {
         let (context, run, segment) = (Context::default(), None, None);
-        Self { place, context, run, segment, flight: None, failed: None }
+        let (flight, anonymizer, failed) = (None, None, None);
+        Self { place, context, run, segment, flight, anonymizer, failed }
+    }
+
+    /// Addresses and names are replaced before anything else is done with them.
+    pub fn anonymized_by(mut self, anonymizer: Option<Anonymizer>) -> Self {
+        self.anonymizer = anonymizer;
+        self
     }
 
     /// One that writes only when there is a reason.
@@ -72,7 +81,13 @@ impl Recorder {
 
     /// Takes the next event of the run; the first must describe the host.
     pub fn record(&mut self, event: &Event) {
-        self.attempt(|recorder| recorder.try_record(event));
+        self.attempt(|recorder| match &mut recorder.anonymizer {
+            Some(anonymizer) => {
+                let event = anonymizer.replace(event)?;
+                recorder.try_record(&event)
+            }
+            None => recorder.try_record(event),
+        });
     }
 
     /// The run has found this cause.
@@ -137,6 +152,7 @@ impl Recorder {
 
     /// A flight recorder waits for a reason to begin its first segment.
     fn begin_run(&mut self, host: &HostDescribed) -> anyhow::Result<()> {
+        self.end(None)?;
         let id = format!("{}@{}", host.boot_id, host.time);
         let (host, now) = (host.clone(), host.time);
         self.run = Some(Run { id, host, number: 0, events: 0, now });
@@ -204,8 +220,9 @@ impl Recorder {
         self.failed = Some(error);
     }
 
-    /// Closes the recording. An error that stopped it earlier is told here again, for the exit code.
-    pub fn finish(mut self, account: Account) -> anyhow::Result<()> {
+    /// Closes the recording. An error that stopped it earlier is told here again, for the exit code. There is no
+    /// account when a run is copied whose own end is not known.
+    pub fn finish(mut self, account: Option<Account>) -> anyhow::Result<()> {
         if let Some(error) = self.failed.take() {
             return Err(error);
         }
@@ -216,7 +233,7 @@ impl Recorder {
         {
             self.begin_segment(Start::Rotation, now, &self.context.retold(now))?;
         }
-        self.end(Some(account).filter(|_| !flies))
+        self.end(account.filter(|_| !flies))
             .context("the end of the recording cannot be written. What came before it can be read")
     }
 

@@ -1,7 +1,7 @@
 //! Events for tests of this room.
 
-use crate::event::{Event, NetNs, Time};
-use crate::explain::story::Story;
+use crate::event::{Event, NetNs, TcpState, Time};
+use crate::explain::story::{Story, removed};
 
 pub(super) fn tick(time: Time) -> Event {
     Event::Tick { time }
@@ -38,4 +38,16 @@ pub(super) fn reset(at: Time) -> Event {
         }
         other => unreachable!("the story ends with a reset, not with {other:?}"),
     }
+}
+
+/// A story with every kind of event that carries addresses, names or kernel addresses.
+pub(super) fn told_of_every_kind() -> Vec<Event> {
+    const SERVER: &str = "10.0.0.1:80";
+    const CLIENT: &str = "203.0.113.9:40000";
+    const SERVICE: &str = "10.96.0.1:80";
+    let story = Story::new().finds("0.0.0.0:80").after(5).overflows(SERVER, CLIENT, 5);
+    let story = story.loses_entry(CLIENT, SERVICE, SERVER, removed(900)).opens("[::]:81");
+    let story = story.after(5).data_meets_listener(SERVER, CLIENT, 5).aborts(SERVER, CLIENT);
+    let story = story.receives(CLIENT, SERVER, 7, TcpState::Established);
+    story.closes("[::]:81", None).vanishes(1).events()
 }

@@ -17,6 +17,8 @@ pub struct Stream {
     strangers: Vec<(usize, String)>,
     failures: std::vec::IntoIter<String>,
     failed: u64,
+    /// Each lane to its end before the next.
+    host_by_host: bool,
 }
 
 /// A lane on its way.
@@ -56,7 +58,13 @@ impl Stream {
         let running = |(index, lane)| Running { lane, telling: HostId(index), at_end: false };
         let lanes: Vec<_> = lanes.enumerate().map(running).collect();
         let hosts = lanes.len();
-        Self { lanes, hosts, strangers: Vec::new(), failures: failures.into_iter(), failed }
+        let (strangers, failures, host_by_host) = (Vec::new(), failures.into_iter(), false);
+        Self { lanes, hosts, strangers, failures, failed, host_by_host }
+    }
+
+    /// For those who copy: hosts are not merged, but told one after the other.
+    pub fn host_by_host(self) -> Self {
+        Self { host_by_host: true, ..self }
     }
 
     /// How many hosts there are recordings of.
@@ -85,8 +93,11 @@ impl Stream {
         if let Some(failure) = self.failures.next() {
             return Some(Told::Note(failure));
         }
-        let running = self.lanes.iter().enumerate().filter(|(_, running)| !running.at_end);
-        let (index, _) = running.min_by_key(|(_, running)| running.lane.wall())?;
+        let mut running = self.lanes.iter().enumerate().filter(|(_, running)| !running.at_end);
+        let (index, _) = match self.host_by_host {
+            true => running.next(),
+            false => running.min_by_key(|(_, running)| running.lane.wall()),
+        }?;
         match self.lanes[index].lane.next_said() {
             Some(Said::Event(Event::HostDescribed(host))) => Some(self.begins(index, host)),
             Some(Said::Event(event)) => Some(Told::Event(self.lanes[index].telling, event)),
@@ -211,7 +222,7 @@ mod tests {
         let place = Place::at(to, Rotation { size: u64::MAX, age }).unwrap();
         let mut recorder = Recorder::new(place);
         events.iter().for_each(|event| recorder.record(event));
-        recorder.finish(Account::default()).unwrap();
+        recorder.finish(Some(Account::default())).unwrap();
     }
 
     fn record_file(events: &[Event], to: &Path) {

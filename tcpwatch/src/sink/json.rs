@@ -122,13 +122,8 @@ impl<W: Write> Sink for Json<W> {
 }
 
 fn lines(clock: &mut Clock, explanation: &Explanation) -> Vec<EvidenceLine> {
-    let evidence = explanation.cause.evidence().into_iter();
-    let line = |line: verdict::Evidence| EvidenceLine {
-        source: line.source,
-        time: line.at.map(|at| clock.at(at).rfc3339()),
-        text: line.text,
-    };
-    evidence.map(line).collect()
+    let evidence = explanation.cause.evidence();
+    evidence.into_iter().map(|line| EvidenceLine::of(line, clock)).collect()
 }
 
 #[derive(Serialize)]
@@ -321,6 +316,25 @@ struct EvidenceLine {
     source: &'static str,
     time: Option<String>,
     text: String,
+}
+
+impl EvidenceLine {
+    fn of(line: verdict::Evidence, clock: &mut Clock) -> Self {
+        let time = line.at.map(|at| clock.at(at).rfc3339());
+        Self { source: line.source, time, text: line.text }
+    }
+}
+
+/// The same lines for a field of another format.
+#[cfg(feature = "parquet")]
+pub(super) fn evidence_text(
+    lines: Vec<verdict::Evidence>,
+    clock: &mut Clock,
+) -> io::Result<String> {
+    let lines: Vec<_> = lines.into_iter().map(|line| EvidenceLine::of(line, clock)).collect();
+    let mut text = Vec::new();
+    lines.serialize(&mut serde_json::Serializer::with_formatter(&mut text, Harmless))?;
+    Ok(String::from_utf8_lossy(&text).into_owned())
 }
 
 #[derive(Serialize)]

@@ -6,7 +6,6 @@ use std::time::Duration;
 use super::Summary;
 use super::escape::Clean;
 use super::paint::{Ink, Paint};
-use crate::event::NetNs;
 use crate::explain::verdict::{NamespaceTotals, Skew};
 
 /// Writes the block that ends every text output.
@@ -38,15 +37,27 @@ fn write_causes(out: &mut Vec<u8>, summary: &Summary<'_>) -> io::Result<()> {
 }
 
 fn write_namespace(out: &mut Vec<u8>, namespace: &NamespaceTotals) -> io::Result<()> {
-    let host = namespace.host.as_ref().map(|host| format!("{} ", Clean(host)));
-    write!(out, "  netns   {}", host.unwrap_or_default())?;
-    write_netns(out, namespace.netns, namespace.name.as_deref())?;
-    write!(out, ": {} sent, ", namespace.sent)?;
+    writeln!(out, "  netns   {}", account(namespace))
+}
+
+/// One namespace: ours against the kernel's.
+pub(super) fn account(namespace: &NamespaceTotals) -> String {
+    let (netns, sent) = (namespace.netns, namespace.sent);
+    let netns = match &namespace.name {
+        Some(name) => format!("{} ({netns})", Clean(name)),
+        None => netns.to_string(),
+    };
+    let netns = match &namespace.host {
+        Some(host) => format!("{} {netns}", Clean(host)),
+        None => netns,
+    };
     match (namespace.out_rsts, namespace.difference) {
         (Some(kernel), Some(difference)) => {
-            writeln!(out, "kernel OutRsts {kernel}, difference {difference}")
+            format!("{netns}: {sent} sent, kernel OutRsts {kernel}, difference {difference}")
         }
-        _ => writeln!(out, "kernel OutRsts not known (it was gone, or read only once)"),
+        _ => format!(
+            "{netns}: {sent} sent, kernel OutRsts not known (it was gone, or read only once)"
+        ),
     }
 }
 
@@ -67,13 +78,6 @@ fn apart(nanos: u64) -> String {
         format!("{:.1} ms", span.as_secs_f64() * 1e3)
     } else {
         format!("{:.3} s", span.as_secs_f64())
-    }
-}
-
-fn write_netns(out: &mut Vec<u8>, netns: NetNs, name: Option<&str>) -> io::Result<()> {
-    match name {
-        Some(name) => write!(out, "{} ({netns})", Clean(name)),
-        None => write!(out, "{netns}"),
     }
 }
 

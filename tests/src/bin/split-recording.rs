@@ -75,7 +75,7 @@ impl Host {
             self.disguise(&mut value);
             recorder.record(&self.renamed(serde_json::from_value(value)?));
         }
-        recorder.finish(Account::default())
+        recorder.finish(Some(Account::default()))
     }
 
     /// Other clocks, and nothing of the machine.
