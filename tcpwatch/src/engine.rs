@@ -73,6 +73,7 @@ impl Engine {
             lost: self.memory.coverage.total_lost(),
             causes: self.causes.clone(),
             namespaces: self.namespaces(),
+            skews: Vec::new(),
         }
     }
 
@@ -143,6 +144,7 @@ impl Engine {
             account.sent() > 0 || account.out_rsts().is_some_and(|n| n > 0)
         });
         told.map(|(netns, name, account)| NamespaceTotals {
+            host: None,
             netns,
             name: name.map(str::to_owned),
             sent: account.sent(),

@@ -92,8 +92,8 @@ fn told(input: &Path) -> (Vec<Event>, Option<u64>) {
     let told: Vec<_> = std::iter::from_fn(|| stream.next_told()).collect();
     assert_eq!(stream.failed(), 0, "{}: {told:?}", input.display());
     let events = told.into_iter().filter_map(|told| match told {
-        Told::Event(event) => Some(event),
-        Told::Note(_) => None,
+        Told::Event(_, event) => Some(event),
+        Told::Note(_) | Told::Ended(_) => None,
     });
     (events.collect(), stream.account().map(|account| account.explained + account.unexplained))
 }

@@ -54,6 +54,7 @@ impl Concluded {
             also,
             owner: holder(rst, &case),
             joined: None,
+            peer: None,
         })
     }
 
@@ -78,6 +79,7 @@ impl Concluded {
             also,
             owner: loser(rst, &case),
             joined: None,
+            peer: None,
         })
     }
 
@@ -113,6 +115,7 @@ impl Concluded {
             also,
             owner: rst.socket.inode.and_then(|inode| memory.owners.of(inode)).cloned(),
             joined: sender.map(|sender| sender.id),
+            peer: None,
         };
         Some(Arc::new(self.number(verdict)))
     }

@@ -101,6 +101,7 @@ pub struct EventsLost {
     pub since: Time,
     pub until: Time,
     pub fact: Fact,
+    /// 0: nobody knows whether there were any, and absence proves nothing all the same.
     pub count: u64,
     pub stage: LossStage,
 }
@@ -119,6 +120,7 @@ pub enum LossStage {
     Late,
     /// The netlink socket overran.
     Netlink,
-    /// The disk, or whoever reads the recording, did not keep up. The run itself saw them.
+    /// Between the run and its recording: the disk did not keep up, or the recording is damaged there (then a lower
+    /// bound). The run itself saw them.
     Recording,
 }

@@ -26,7 +26,7 @@ pub use coverage::{CoverageDeclared, EventsLost, Fact, HookCoverage, LossStage, 
 pub use endpoint::{Endpoint, Flow, NetNs};
 pub use handshake::HandshakeAckRefused;
 pub use listener::{AcceptQueueOverflowed, Listener, ListenerChange};
-pub use namespace::{HostDescribed, NamespaceDescribed, NamespaceVanished, Sysctls};
+pub use namespace::{HostDescribed, HostId, NamespaceDescribed, NamespaceVanished, Sysctls};
 pub use owner::{Exit, Owner, OwnerFound, Task};
 pub use reset::{
     Acknowledged, ConnectionAborted, PacketId, RstReceived, RstSent, Segment, TcpFlags, Tracking,

@@ -332,6 +332,17 @@ impl Story {
         self.tell(Event::EventsLost(lost))
     }
 
+    /// The kernel's counters; of these only the resets sent.
+    pub(crate) fn reads_counters(self, out_rsts: u64) -> Self {
+        let (time, netns) = (self.now, self.netns);
+        self.tell(Event::CountersRead(CountersRead {
+            time,
+            netns,
+            out_rsts,
+            ..CountersRead::default()
+        }))
+    }
+
     pub(crate) fn events(self) -> Vec<Event> {
         self.events
     }

@@ -121,8 +121,8 @@ pub(super) fn refusals(count: u16, every: u64) -> Vec<Event> {
 pub(super) fn replayed(inputs: &[PathBuf]) -> (Vec<Event>, u64) {
     let mut stream = super::Stream::open(inputs);
     let events = std::iter::from_fn(|| stream.next_told()).filter_map(|told| match told {
-        super::Told::Event(event) => Some(event),
-        super::Told::Note(_) => None,
+        super::Told::Event(_, event) => Some(event),
+        super::Told::Note(_) | super::Told::Ended(_) => None,
     });
     (events.collect(), stream.failed())
 }

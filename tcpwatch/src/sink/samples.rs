@@ -74,6 +74,7 @@ pub(crate) fn explained() -> Verdict {
         also: Vec::new(),
         owner: None,
         joined: None,
+        peer: None,
     }
 }
 
@@ -104,6 +105,31 @@ pub(crate) fn received() -> Verdict {
         owner: Some(Owner { pid: 812, command: "curl".into(), cgroup: Some("/user.slice".into()) }),
         joined: Some(17),
         ..sent
+    }
+}
+
+/// Another host, 30 s younger, whose clock is 5 ms behind.
+pub(crate) fn other_host() -> HostDescribed {
+    let host = host();
+    HostDescribed {
+        time: Time(host.time.0 - 30_000_000_000),
+        wall: host.wall - 5_000_000,
+        hostname: "node2".into(),
+        boot_id: "b1".into(),
+        ..host
+    }
+}
+
+/// The other end on another host.
+pub(crate) fn received_elsewhere() -> Verdict {
+    let sent = explained();
+    let peer = Peer { host: std::sync::Arc::new(host()), time: sent.time };
+    Verdict {
+        time: sent.time.minus(Duration::from_secs(30)),
+        peer: Some(std::sync::Arc::new(peer)),
+        service: None,
+        owner: None,
+        ..received()
     }
 }
 
@@ -170,6 +196,7 @@ pub(crate) fn totals() -> Totals {
         ]),
         namespaces: vec![
             NamespaceTotals {
+                host: None,
                 netns: NetNs(4_026_532_201),
                 name: Some("shop".into()),
                 sent: 400,
@@ -177,6 +204,7 @@ pub(crate) fn totals() -> Totals {
                 difference: Some(2),
             },
             NamespaceTotals {
+                host: None,
                 netns: NetNs(4_026_532_202),
                 name: None,
                 sent: 12,
@@ -184,6 +212,7 @@ pub(crate) fn totals() -> Totals {
                 difference: None,
             },
         ],
+        skews: Vec::new(),
     }
 }
 
