@@ -68,7 +68,16 @@ offsets! {
     // IPPROTO_TCP, or IPPROTO_MPTCP whose sockets pass the same tracepoint.
     protocol: Bytes(2), "sock.sk_protocol";
     socket: Bytes(8), "sock.sk_socket";
+    // `struct file`, whose count of references says whether it is being closed; renamed in 6.13.
+    socket_file: Bytes(8), "socket.file";
+    file_count: Bytes(8), "file.f_count";
+    file_ref: Bytes(8), "file.f_ref";
+    lock_owned: Bytes(4), "sock.sk_lock.owned";
     linger_time: Bytes(8), "sock.sk_lingertime";
+    // The latest packet of the receive queue; the queue itself where there is none.
+    receive_queue: Inside, "sock.sk_receive_queue";
+    receive_queue_last: Bytes(8), "sock.sk_receive_queue.prev";
+    reuseport: Bytes(8), "sock.sk_reuseport_cb";
     // 6.18 and later keep the inode number here; before, it is reached through the socket.
     inode: Bytes(8), "sock.sk_ino";
     cgroup: Bytes(8), "sock.sk_cgrp_data.cgroup";
@@ -80,12 +89,40 @@ offsets! {
     // `skc_num` before the RST is sent (net/ipv4/inet_hashtables.c, `__inet_put_port`); the source port stays.
     source_port: Bytes(2), "inet_sock.inet_sport";
     syn_len: Bytes(4), "inet_connection_sock.icsk_accept_queue.qlen";
+    retransmits: Bytes(1), "inet_connection_sock.icsk_retransmits";
     probes: Bytes(1), "inet_connection_sock.icsk_probes_out";
     user_timeout: Bytes(4), "inet_connection_sock.icsk_user_timeout";
     rcv_nxt: Bytes(4), "tcp_sock.rcv_nxt";
     copied_seq: Bytes(4), "tcp_sock.copied_seq";
+    snd_una: Bytes(4), "tcp_sock.snd_una";
     snd_nxt: Bytes(4), "tcp_sock.snd_nxt";
+    write_seq: Bytes(4), "tcp_sock.write_seq";
+    last_ack: Bytes(4), "tcp_sock.rcv_tstamp";
+    linger2: Bytes(4), "tcp_sock.linger2";
+    // Absent where the kernel is built without MPTCP.
+    is_mptcp: Bytes(1), "tcp_sock.is_mptcp";
+    // struct proto: what all TCP sockets of the host share.
+    proto: Bytes(8), "sock_common.skc_prot";
+    memory_allocated: Bytes(8), "proto.memory_allocated";
+    memory_limits: Bytes(8), "proto.sysctl_mem";
+    bytes_received: Bytes(8), "tcp_sock.bytes_received";
+    bytes_sent: Bytes(8), "tcp_sock.bytes_sent";
+    // In ticks.
+    data_received_at: Bytes(4), "inet_connection_sock.icsk_ack.lrcvtime";
+    data_sent_at: Bytes(4), "tcp_sock.lsndtime";
+    heard_at: Bytes(4), "tcp_sock.rcv_tstamp";
+    // In nanoseconds.
+    transmitted_at: Bytes(8), "tcp_sock.tcp_wstamp_ns";
+    // A listener keeps there when its SYN queue last overflowed (include/net/tcp.h, `tcp_synq_overflow`).
+    cookies_at: Bytes(4), "tcp_sock.rx_opt.ts_recent_stamp";
     tw_substate: Bytes(1), "inet_timewait_sock.tw_substate";
+    tw_snd_nxt: Bytes(4), "sock_common.skc_tw_snd_nxt";
+    // In seconds: when the peer's timestamp was last kept. 6.14 brought the time it was made, in milliseconds.
+    tw_heard_at: Bytes(4), "tcp_timewait_sock.tw_ts_recent_stamp";
+    tw_made_at: Bytes(4), "inet_timewait_sock.tw_entry_stamp";
+    // struct tcp_request_sock: a handshake that is not complete (include/linux/tcp.h).
+    request_sent: Bytes(4), "tcp_request_sock.snt_isn";
+    request_expects: Bytes(4), "tcp_request_sock.rcv_nxt";
     // struct sk_buff.
     skb_head: Bytes(8), "sk_buff.head";
     skb_len: Bytes(4), "sk_buff.len";
@@ -114,6 +151,8 @@ offsets! {
     // struct task_struct.
     task_flags: Bytes(4), "task_struct.flags";
     task_exit_code: Bytes(4), "task_struct.exit_code";
+    task_signal: Bytes(8), "task_struct.signal";
+    signal_oom_mm: Bytes(8), "signal_struct.oom_mm";
     task_nsproxy: Bytes(8), "task_struct.nsproxy";
     nsproxy_net: Bytes(8), "nsproxy.net_ns";
     // struct pid (include/linux/pid.h): the numbers of one task, one for each pid namespace it is seen from.

@@ -65,18 +65,31 @@ pub enum Command {
     #[command(after_help = REPLAY_EXAMPLES)]
     Replay(Replay),
 
+    /// Write what recordings explain for other programs: Wireshark, spreadsheets, databases
+    #[command(after_help = EXPORT_EXAMPLES)]
+    Export(Export),
+
     /// List the causes tcpwatch can name
     Causes,
+
+    /// Make a well-known incident in network namespaces of its own, and explain it as it happens
+    #[command(after_help = DEMO_EXAMPLES)]
+    Demo(Demo),
+
+    /// A process of a demo
+    #[command(hide = true)]
+    DemoActor(DemoActor),
 }
 
 impl Command {
     /// What does not fit together, as a sentence.
     fn complaint(&self) -> Option<String> {
         match self {
-            Self::Rst(args) => args.complaint(),
+            Self::Rst(args) => args.recording.complaint(),
+            Self::Demo(args) => args.recording.complaint(),
             Self::Record(args) => args.how.complaint(Destination::of(&args.to)),
             Self::Anonymize(args) => args.keeping.complaint(Destination::of(&args.to)),
-            Self::Replay(_) | Self::Causes => None,
+            Self::Replay(_) | Self::Export(_) | Self::DemoActor(_) | Self::Causes => None,
         }
     }
 }
@@ -95,22 +108,29 @@ pub struct Rst {
     #[command(flatten)]
     pub limits: Limits,
 
+    #[command(flatten)]
+    pub recording: Beside,
+}
+
+/// A recording beside what is shown.
+#[derive(Args, Debug)]
+pub struct Beside {
     /// Also record to a directory of segments, or a FILE.tcpw.jsonl.zst
     #[arg(long, value_name = "PLACE", help_heading = "Recording")]
     pub record: Option<PathBuf>,
 
     #[command(flatten)]
-    pub recording: Recording,
+    pub how: Recording,
 }
 
-impl Rst {
+impl Beside {
     fn complaint(&self) -> Option<String> {
         match self.record.as_deref().map(Destination::of) {
-            None => self.recording.given().map(|option| {
+            None => self.how.given().map(|option| {
                 format!("{option} is about a recording. Say where it goes: --record PLACE")
             }),
             Some(Destination::Stdout) => Some(TWO_ON_STDOUT.to_owned()),
-            Some(to) => self.recording.complaint(to),
+            Some(to) => self.how.complaint(to),
         }
     }
 }
@@ -149,6 +169,36 @@ pub struct Replay {
     /// Show this many resets; all are counted
     #[arg(long, value_name = "N")]
     pub count: Option<NonZeroU64>,
+}
+
+#[derive(Args, Debug)]
+pub struct Export {
+    /// Recordings, directories of them, or - for stdin
+    #[arg(value_name = "FILE|DIR", required = true)]
+    pub inputs: Vec<PathBuf>,
+
+    /// What to write
+    #[arg(long, value_enum, value_name = "FORMAT")]
+    pub to: Format,
+
+    /// Where to write it: a file that is not there yet. Without it, stdout
+    #[arg(short, long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+
+    #[command(flatten)]
+    pub wanted: Wanted,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// Packets for Wireshark: the headers of each reset, put together anew, with the explanation as comment
+    Pcapng,
+    /// One JSON object per line, see docs/schema/verdict.schema.json
+    Json,
+    /// A table for spreadsheets, one row per reset
+    Csv,
+    /// The same table for databases
+    Parquet,
 }
 
 #[derive(Args, Debug)]
@@ -283,6 +333,41 @@ pub struct Watching {
     /// Kernel type information, where the kernel has none at /sys/kernel/btf/vmlinux
     #[arg(long, value_name = "FILE")]
     pub btf: Option<PathBuf>,
+}
+
+#[derive(Args, Debug)]
+pub struct Demo {
+    /// What is to happen
+    #[arg(value_enum)]
+    pub incident: Incident,
+
+    /// Kernel type information, where the kernel has none at /sys/kernel/btf/vmlinux
+    #[arg(long, value_name = "FILE")]
+    pub btf: Option<PathBuf>,
+
+    #[command(flatten)]
+    pub recording: Beside,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Incident {
+    /// An idle connection through a service address outlives its conntrack entry
+    Conntrack,
+    /// Clients meet a full accept queue, with tcp_abort_on_overflow 0 and 1
+    Overflow,
+    /// Clients are sent to a server that has stopped, and to one that does not listen yet
+    Rollout,
+}
+
+/// What a demo tells its own processes.
+#[derive(Args, Debug)]
+pub struct DemoActor {
+    /// What it calls itself
+    pub name: String,
+
+    /// Enter the network namespace of this process instead of making one
+    #[arg(long, value_name = "PID")]
+    pub within: Option<u32>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -449,6 +534,19 @@ Examples:
   tcpwatch rst --cause conntrack-expired,conntrack-flushed --host 10.0.0.0/8
   tcpwatch rst -o json --count 100 | jq -r 'select(.type == \"verdict\").cause'";
 
+const DEMO_EXAMPLES: &str = "\
+Examples:
+  tcpwatch demo conntrack     a service, two back ends, and a client that is silent for too long
+  tcpwatch demo overflow      a server that does not accept(), and one client too many
+  tcpwatch demo rollout       a server that has just stopped, another that is still starting
+  tcpwatch demo conntrack --record demo.tcpw.jsonl.zst     to be replayed elsewhere
+
+Needs root, and nothing else: no ip, no nft. It takes some seconds. All it makes is in network
+namespaces of its own, and gone when it ends, however it ends. The kernel may load its modules
+veth and, for conntrack, nf_tables, nft_chain_nat, nft_nat and nft_numgen.
+
+Exit codes: 0 the incident was explained, 1 it was not (the message says the next step).";
+
 const RECORD_EXAMPLES: &str = "\
 Examples:
   tcpwatch record -o incident.tcpw.jsonl.zst --for 10m   one file
@@ -470,6 +568,13 @@ Examples:
   tcpwatch replay incident.tcpw.jsonl.zst --explain
   tcpwatch replay /var/lib/tcpwatch --port 8080 -o json
   zstdcat incident.tcpw.jsonl.zst | jq -c 'select(.type == \"rst_sent\")'   the events themselves";
+
+const EXPORT_EXAMPLES: &str = "\
+Examples:
+  tcpwatch export incident.tcpw.jsonl.zst --to pcapng -o incident.pcapng
+  tshark -r incident.pcapng -Y 'frame.comment contains \"conntrack-expired\"'
+  tcpwatch export /var/lib/tcpwatch --to csv --cause unexplained > open-questions.csv
+  tcpwatch export /var/lib/tcpwatch --to json | jq -r 'select(.type == \"verdict\").cause' | sort | uniq -c";
 
 const EXIT_CODES: &str = "\
 Exit codes: 0 ok, 1 failure (the message says the next step), 2 wrong usage, 3 a gate was not met.
@@ -522,6 +627,23 @@ mod tests {
         ] {
             assert!(help.contains(option), "{option} is missing in\n{help}");
         }
+    }
+
+    #[test]
+    fn a_demo_is_named_by_its_incident() {
+        let demo = |words: [&str; 3]| Cli::try_from_words(words).map(|cli| cli.command);
+        let rollout = demo(["tcpwatch", "demo", "rollout"]).unwrap();
+        assert!(matches!(rollout, Command::Demo(Demo { incident: Incident::Rollout, .. })));
+        let refused = demo(["tcpwatch", "demo", "earthquake"]).unwrap_err().to_string();
+        assert!(refused.contains("possible values: conntrack, overflow, rollout"), "{refused}");
+        let help = demo(["tcpwatch", "demo", "--help"]).unwrap_err().to_string();
+        assert!(help.contains("Examples:") && help.contains("nft_numgen"), "{help}");
+    }
+
+    #[test]
+    fn the_verb_of_actors_is_not_for_people() {
+        let help = Cli::command().render_long_help().to_string();
+        assert!(help.contains("demo ") && !help.contains("demo-actor"), "{help}");
     }
 
     #[test]
@@ -583,10 +705,10 @@ mod tests {
     fn a_flight_recorder_has_its_reasons() {
         let flying =
             parsed("--record rare --ring 60s --on cause=no-listener --on rate=50/s --after 5s");
-        let flight = flying.unwrap().recording.flying.flight().unwrap();
+        let flight = flying.unwrap().recording.how.flying.flight().unwrap();
         assert_eq!((flight.span.as_secs(), flight.after.as_secs()), (60, 5));
         assert_eq!(flight.triggers, [Trigger::Cause("no-listener".into()), Trigger::Rate(50)]);
-        assert_eq!(parsed("--record all").unwrap().recording.flying.flight(), None);
+        assert_eq!(parsed("--record all").unwrap().recording.how.flying.flight(), None);
     }
 
     #[test]
@@ -607,6 +729,22 @@ mod tests {
         refused("--record x --after 5s");
         assert!(refused("--record x.zst --ring 5s").contains("Give it a directory"));
         assert!(refused("--record x --ring 5s -C 5").contains("-C does not go with --ring"));
+    }
+
+    #[test]
+    fn an_export_has_a_source_and_a_format() {
+        let export = |words: &str| {
+            Cli::try_from_words(format!("tcpwatch export {words}").split_whitespace())
+        };
+        let Command::Export(parsed) = export("a b --to csv --port 80 -o c").unwrap().command else {
+            panic!("another verb")
+        };
+        assert_eq!((parsed.to, parsed.inputs.len()), (Format::Csv, 2));
+        assert_eq!((parsed.out, parsed.wanted.port.len()), (Some("c".into()), 1));
+        assert!(export("a").unwrap_err().to_string().contains("--to <FORMAT>"));
+        assert!(export("--to csv").unwrap_err().to_string().contains("<FILE|DIR>"));
+        let said = export("a --to xls").unwrap_err().to_string();
+        assert!(said.contains("possible values: pcapng, json, csv, parquet"), "{said}");
     }
 
     #[test]

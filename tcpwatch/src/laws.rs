@@ -3,8 +3,11 @@
 use std::time::Duration;
 
 use crate::engine::Engine;
-use crate::event::{Event, EventsLost, Exit, Fact, LossStage, TcpState, Time};
-use crate::explain::story::{Story, expired, removed};
+use crate::event::{
+    Acknowledged, ConnectionAborted, Event, EventsLost, Exit, Fact, LossStage, SocketFile,
+    TcpState, Time,
+};
+use crate::explain::story::{Late, Story, expired, removed, talk};
 use crate::explain::verdict::{Certainty, Conclusion, Finding};
 use crate::timeline::Timeline;
 
@@ -70,10 +73,80 @@ fn stories() -> Vec<(&'static str, Vec<Event>)> {
                 TcpState::SynSent,
             ),
         ),
-        ("aborted", served().aborts(SERVER, CLIENT)),
+        ("linger zero", served().aborts(SERVER, CLIENT)),
     ];
-    stories.into_iter().map(|(name, story)| (name, story.events())).collect()
+    let stories =
+        stories.into_iter().chain(given_up()).chain(late_stories()).chain(foreign_stories());
+    stories.map(|(name, story)| (name, story.events())).collect()
 }
+
+/// This host gives a connection up of its own accord: each cause once, beside listeners.
+fn given_up() -> impl Iterator<Item = (&'static str, Story)> {
+    let served = || Story::new().finds("0.0.0.0:80").opens("0.0.0.0:81").after(5);
+    let way = |way: fn(&mut ConnectionAborted)| served().gives_up(SERVER, CLIENT, way);
+    let closed = served().closes("0.0.0.0:80", Some(Exit::Signal(9))).after(1);
+    let stories = [
+        ("closed with data unread", way(|rst| rst.unread = 17)),
+        (
+            "killed with data unread",
+            way(|rst| (rst.unread, rst.task.exit) = (17, Some(Exit::Signal(9)))),
+        ),
+        ("dissolved", way(|rst| rst.file = SocketFile::Open)),
+        ("destroyed", way(|rst| rst.socket.state = TcpState::Established)),
+        ("keepalive", way(|rst| rst.reason = Some("TCP_KEEPALIVE_TIMEOUT".into()))),
+        ("too many orphans", way(|rst| rst.reason = Some("TCP_ABORT_ON_MEMORY".into()))),
+        ("queue emptied", closed.gives_up(SERVER, CLIENT, never_accepted)),
+        ("never accepted, listener open", way(never_accepted)),
+        ("MPTCP", way(|rst| rst.mptcp = true)),
+        ("nothing known", way(|rst| rst.file = SocketFile::Unknown)),
+    ];
+    stories.into_iter()
+}
+
+fn never_accepted(rst: &mut ConnectionAborted) {
+    (rst.socket.owned, rst.file, rst.locked) = (false, SocketFile::None, false);
+}
+
+/// Replies to what came too late, or to the wrong handshake.
+fn late_stories() -> Vec<(&'static str, Story)> {
+    let served = || Story::new().finds("0.0.0.0:80").after(5);
+    let idle = talk().idle(75_000).heard(700).written(1);
+    let both =
+        served().within(2).takes(CLIENT, SERVER, TcpState::CloseWait, idle, Acknowledged::Unseen);
+    let aborted = served().opens("0.0.0.0:81").after(5).aborts("10.0.0.1:81", CLIENT).after(2);
+    let scanned = (1000..1020).fold(served(), |story, port| {
+        story.after(5).syn_meets_nobody(&format!("10.0.0.1:{port}"), CLIENT)
+    });
+    vec![
+        ("late data", served().late_segment(SERVER, CLIENT, Late::to_time_wait(900))),
+        ("crossed", served().late_segment(SERVER, CLIENT, Late::to_orphan(idle))),
+        ("race", both.within(1).late_segment(SERVER, CLIENT, Late::to_time_wait(700))),
+        ("behind an abort", aborted.data_meets_listener("10.0.0.1:81", CLIENT, 5)),
+        ("wrong ack", {
+            served().refuses_ack(SERVER, CLIENT, 5).lone_ack_meets_listener(SERVER, CLIENT)
+        }),
+        ("cookies", served().ack_meets_cookies(SERVER, CLIENT, 900, 0)),
+        ("scan", scanned),
+    ]
+}
+
+/// Resets from elsewhere.
+fn foreign_stories() -> Vec<(&'static str, Story)> {
+    let (here, there) = ("10.0.0.1:40000", "192.0.2.1:80");
+    let taken = |state, talk| Story::new().after(5).takes(here, there, state, talk, NOTHING);
+    let race = talk().idle(60_000).heard(8).written(12).unacknowledged(90);
+    let checked = Story::new().opens("0.0.0.0:80").after(5);
+    vec![
+        ("refused elsewhere", taken(TcpState::SynSent, talk())),
+        ("reset elsewhere", taken(TcpState::Established, talk())),
+        ("race elsewhere", taken(TcpState::CloseWait, race)),
+        ("late elsewhere", taken(TcpState::CloseWait, race.idle(30))),
+        ("another path", Story::new().after(5).takes_with_ttl(here, there, 63, Some(57))),
+        ("half open", checked.handshake_reset(SERVER, "192.0.2.9:40000")),
+    ]
+}
+
+const NOTHING: Acknowledged = Acknowledged::Nothing;
 
 #[test]
 fn replacing_events_by_their_loss_never_makes_another_firm_cause() {

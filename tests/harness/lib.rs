@@ -4,13 +4,16 @@
 //! Everything here panics on failure, with the whole story in the message, and cleans up after itself by `Drop`.
 
 pub mod address;
+pub mod cgroup;
 pub mod counters;
+pub mod demo;
 pub mod folder;
 pub mod helper;
 pub mod namespace;
 pub mod need;
 pub mod network;
 pub mod patience;
+pub mod remote;
 pub mod replay;
 pub mod report;
 pub mod segment;
@@ -19,6 +22,7 @@ pub mod verdict;
 pub mod watch;
 
 pub use address::{Ip, at};
+pub use cgroup::MemoryLimit;
 pub use counters::Counters;
 pub use folder::Folder;
 pub use helper::Helper;
@@ -26,6 +30,7 @@ pub use namespace::Namespace;
 pub use need::Need;
 pub use network::{Backends, Dnat, Host, Pair, Service};
 pub use patience::{PATIENCE, wait_for};
+pub use remote::Remote;
 pub use replay::Replay;
 pub use report::Report;
 pub use verdict::{Expected, Verdict};

@@ -233,6 +233,13 @@ pub fn way_of(fact: &str) -> Option<String> {
     row["way"].as_str().map(str::to_owned)
 }
 
+/// Nothing of this fact stays unseen on this host. Waits for a run to declare it.
+pub fn sees_all_of(fact: &str) -> bool {
+    let hooks = wait_for("a declared coverage", coverage)["hooks"].as_array();
+    let row = hooks.into_iter().flatten().find(|hook| hook["fact"] == fact);
+    row.is_some_and(|row| !row["way"].is_null() && row["blind"].is_null())
+}
+
 /// What the hooks of this host turned out to be: the first coverage any run declared.
 pub fn coverage() -> Option<&'static Value> {
     COVERAGE.get()

@@ -6,8 +6,10 @@
 mod accept_queue_overflowed;
 mod connection_aborted;
 mod conntrack_destroyed;
+mod conversation;
 mod ended;
 mod flow;
+mod handshake_ack_refused;
 mod header;
 mod listener;
 mod losses;
@@ -18,10 +20,12 @@ mod socket;
 mod task;
 
 pub use accept_queue_overflowed::AcceptQueueOverflowed;
-pub use connection_aborted::ConnectionAborted;
+pub use connection_aborted::{ConnectionAborted, abort_flag, socket_file};
 pub use conntrack_destroyed::ConntrackDestroyed;
+pub use conversation::{Conversation, UNKNOWN};
 pub use ended::{Ended, OwnNumber};
 pub use flow::{Address, Flow, Tuple};
+pub use handshake_ack_refused::HandshakeAckRefused;
 pub use header::{Header, kind, way};
 pub use listener::Listener;
 pub use losses::{LOSS_SLOTS, Losses};

@@ -1,10 +1,13 @@
 //! One record of each kind, as the hooks write them.
 
 use tcpwatch_common::wire::{
-    AcceptQueueOverflowed, Address, ConnectionAborted, ConntrackDestroyed, Flow, Header, Listener,
-    RstReceived, RstSent, Segment, Socket, Task, Tuple, kind, socket_flag, socket_kind, way,
+    AcceptQueueOverflowed, Address, ConnectionAborted, ConntrackDestroyed, Conversation, Flow,
+    HandshakeAckRefused, Header, Listener, RstReceived, RstSent, Segment, Socket, Task, Tuple,
+    abort_flag, kind, socket_file, socket_flag, socket_kind, way,
 };
 use zerocopy::IntoBytes;
+
+use crate::event::Time;
 
 pub(super) fn all() -> Vec<Vec<u8>> {
     vec![
@@ -12,6 +15,7 @@ pub(super) fn all() -> Vec<Vec<u8>> {
         connection_aborted().as_bytes().to_vec(),
         rst_received().as_bytes().to_vec(),
         accept_queue_overflowed().as_bytes().to_vec(),
+        handshake_ack_refused().as_bytes().to_vec(),
         listener_opened().as_bytes().to_vec(),
         conntrack_destroyed().as_bytes().to_vec(),
     ]
@@ -26,7 +30,9 @@ pub(super) fn rst_sent() -> RstSent {
         reason: 6,
         tracked: 1,
         ctinfo: 2,
-        pad: [0; 2],
+        retransmits: 0,
+        pad: 0,
+        conversation: conversation(),
     }
 }
 
@@ -42,17 +48,22 @@ fn segment() -> Segment {
     }
 }
 
+/// Up for 1000 seconds at 250 ticks each, two seconds after the last ACK.
 pub(super) fn connection_aborted() -> ConnectionAborted {
     ConnectionAborted {
-        header: header(kind::CONNECTION_ABORTED),
+        header: Header { time: 1000 * 1_000_000_000, ..header(kind::CONNECTION_ABORTED) },
         flow: flow(),
         socket: Socket { state: 7, ..listener() },
         seq: 300,
         unread: 17,
         reason: 11,
         user_timeout: 30_000,
+        ack: 350,
         probes: 2,
-        pad: [0; 7],
+        file: socket_file::RELEASED,
+        flags: abort_flag::LOCKED | abort_flag::FIN_RECEIVED,
+        silent: 500,
+        jiffies: 700 * 250,
         task: task(),
     }
 }
@@ -63,9 +74,13 @@ pub(super) fn rst_received() -> RstReceived {
         flow: flow(),
         socket: Socket { state: 1, ..listener() },
         seq: 400,
+        ack: 450,
         ttl: 63,
         has_packet: 1,
-        pad: [0; 2],
+        tcp_flags: 0x14,
+        data_ttl: 0,
+        conversation: conversation(),
+        pad: [0; 4],
     }
 }
 
@@ -75,6 +90,30 @@ pub(super) fn accept_queue_overflowed() -> AcceptQueueOverflowed {
         flow: flow(),
         socket: listener(),
         segment: segment(),
+    }
+}
+
+/// Idle for a minute; the end was acknowledged a second ago, ten bytes are not.
+pub(super) fn conversation() -> Conversation {
+    Conversation {
+        received_ago: 61_000,
+        sent_ago: 60_000,
+        heard_ago: 1_000,
+        transmitted_ago: 2_000,
+        received: 120,
+        sent: 4096,
+        snd_una: 290,
+        snd_nxt: 300,
+    }
+}
+
+pub(super) fn handshake_ack_refused() -> HandshakeAckRefused {
+    HandshakeAckRefused {
+        header: header(kind::HANDSHAKE_ACK_REFUSED),
+        flow: flow(),
+        segment: segment(),
+        expected: 500,
+        pad: [0; 4],
     }
 }
 
@@ -112,6 +151,12 @@ pub(super) fn conntrack_destroyed() -> ConntrackDestroyed {
         pad: [0; 7],
         task: task(),
     }
+}
+
+/// Uptime in seconds, and the low half of the tick counter of a kernel with that many ticks per second.
+#[expect(clippy::cast_possible_truncation, reason = "half of the counter is asked for")]
+pub(super) fn clock(seconds: u64, hz: u64) -> (Time, u32) {
+    (Time(seconds * 1_000_000_000), ((1 << 32) + seconds * hz - 300 * hz) as u32)
 }
 
 pub(super) fn flow() -> Flow {

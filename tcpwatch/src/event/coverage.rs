@@ -33,16 +33,18 @@ pub enum Fact {
     ConnectionAborted,
     RstReceived,
     AcceptQueueOverflowed,
+    HandshakeAckRefused,
     Listeners,
     ConntrackDestroyed,
 }
 
 impl Fact {
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::RstSent,
         Self::ConnectionAborted,
         Self::RstReceived,
         Self::AcceptQueueOverflowed,
+        Self::HandshakeAckRefused,
         Self::Listeners,
         Self::ConntrackDestroyed,
     ];
@@ -53,6 +55,7 @@ impl Fact {
             Self::ConnectionAborted => "connections aborted",
             Self::RstReceived => "resets received",
             Self::AcceptQueueOverflowed => "accept-queue overflows",
+            Self::HandshakeAckRefused => "handshake ACKs refused",
             Self::Listeners => "listeners",
             Self::ConntrackDestroyed => "conntrack entries destroyed",
         }

@@ -5,9 +5,11 @@
 
 mod address;
 mod conntrack;
+mod conversation;
 mod counters;
 mod coverage;
 mod endpoint;
+mod handshake;
 mod listener;
 mod namespace;
 mod owner;
@@ -18,14 +20,18 @@ mod time;
 use serde::{Deserialize, Serialize};
 
 pub use conntrack::{ConntrackDestroyed, ConntrackEntry, ConntrackState, Death, Remover, Tuple};
+pub use conversation::Conversation;
 pub use counters::CountersRead;
 pub use coverage::{CoverageDeclared, EventsLost, Fact, HookCoverage, LossStage, Way};
 pub use endpoint::{Endpoint, Flow, NetNs};
+pub use handshake::HandshakeAckRefused;
 pub use listener::{AcceptQueueOverflowed, Listener, ListenerChange};
 pub use namespace::{HostDescribed, NamespaceDescribed, NamespaceVanished, Sysctls};
 pub use owner::{Exit, Owner, OwnerFound, Task};
-pub use reset::{ConnectionAborted, PacketId, RstReceived, RstSent, Segment, TcpFlags, Tracking};
-pub use socket::{AcceptQueue, Socket, SocketId, SocketKind, TcpState};
+pub use reset::{
+    Acknowledged, ConnectionAborted, PacketId, RstReceived, RstSent, Segment, TcpFlags, Tracking,
+};
+pub use socket::{AcceptQueue, Socket, SocketFile, SocketId, SocketKind, TcpState};
 pub use time::Time;
 
 /// One thing that happened, or was found, or was lost.
@@ -50,6 +56,8 @@ pub enum Event {
     RstReceived(RstReceived),
     /// The last ACK of a handshake found the accept queue full.
     AcceptQueueOverflowed(AcceptQueueOverflowed),
+    /// An ACK did not fit the handshake it was meant to end.
+    HandshakeAckRefused(HandshakeAckRefused),
     /// A listener was there already when its namespace was described.
     ListenerFound(ListenerChange),
     /// A socket entered LISTEN.
@@ -79,6 +87,7 @@ impl Event {
             Self::ConnectionAborted(e) => e.time,
             Self::RstReceived(e) => e.time,
             Self::AcceptQueueOverflowed(e) => e.time,
+            Self::HandshakeAckRefused(e) => e.time,
             Self::ListenerFound(e) | Self::ListenerOpened(e) | Self::ListenerClosed(e) => e.time,
             Self::ConntrackDestroyed(e) => e.time,
             Self::OwnerFound(e) => e.time,
@@ -94,6 +103,7 @@ impl Event {
             Self::ConnectionAborted(_) => Some(Fact::ConnectionAborted),
             Self::RstReceived(_) => Some(Fact::RstReceived),
             Self::AcceptQueueOverflowed(_) => Some(Fact::AcceptQueueOverflowed),
+            Self::HandshakeAckRefused(_) => Some(Fact::HandshakeAckRefused),
             Self::ListenerOpened(_) | Self::ListenerClosed(_) => Some(Fact::Listeners),
             Self::ConntrackDestroyed(_) => Some(Fact::ConntrackDestroyed),
             _ => None,

@@ -19,6 +19,9 @@ pub struct Socket {
     pub owned: bool,
     /// `SOCK_DEAD`: detached from its file.
     pub dead: bool,
+    /// The peer's FIN has arrived.
+    #[serde(default)]
+    pub peer_ended: bool,
     /// TCP keepalive is on (`SO_KEEPALIVE`).
     pub keepalive: bool,
     /// `SO_LINGER` with a time of zero.
@@ -31,6 +34,20 @@ pub struct Socket {
     pub accept_queue: Option<AcceptQueue>,
     /// Listeners only: request sockets that wait for the final ACK.
     pub syn_queue_len: Option<u32>,
+}
+
+/// What has become of the file through which a process holds a socket.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SocketFile {
+    #[default]
+    Unknown,
+    /// There is none: an orphan, never accepted, or a socket of the kernel's own.
+    None,
+    /// Somebody refers to it.
+    Open,
+    /// Its last reference is gone: it is being closed.
+    Released,
 }
 
 /// Which of the structs behind `sock_common` it is.

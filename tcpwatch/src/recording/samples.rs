@@ -53,6 +53,7 @@ pub(super) fn told_of_every_kind() -> Vec<Event> {
     let story = Story::new().finds("0.0.0.0:80").after(5).overflows(SERVER, CLIENT, 5);
     let story = story.loses_entry(CLIENT, SERVICE, SERVER, removed(900)).opens("[::]:81");
     let story = story.after(5).data_meets_listener(SERVER, CLIENT, 5).aborts(SERVER, CLIENT);
+    let story = story.refuses_ack(SERVER, CLIENT, 5);
     let story = story.receives(CLIENT, SERVER, 7, TcpState::Established);
     story.closes("[::]:81", None).vanishes(1).events()
 }

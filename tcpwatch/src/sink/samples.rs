@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::Summary;
 use crate::event::*;
-use crate::explain::cause::{NoListener, NotYetListening};
+use crate::explain::cause::{NoListener, NotYetListening, Scan};
 use crate::explain::mechanism::Mechanism;
 use crate::explain::verdict::*;
 
@@ -66,6 +66,7 @@ pub(crate) fn explained() -> Verdict {
         mechanism: Mechanism::SynToNoSocket,
         reason: Some("NO_SOCKET".into()),
         state: None,
+        rst: RstHeader { seq: 0, ack: Acknowledged::Number(4_711), ttl: None },
         finding: Finding::Explained(std::sync::Arc::new(Explanation {
             certainty: Certainty::Observed,
             cause: cause.into(),
@@ -74,6 +75,18 @@ pub(crate) fn explained() -> Verdict {
         owner: None,
         joined: None,
     }
+}
+
+/// One of many ports tried from one source.
+pub(crate) fn scanned(port: u16) -> Verdict {
+    let sent = explained();
+    let (source, dialled) = (sent.flow.remote.addr, Endpoint { port, ..sent.flow.local });
+    let flow =
+        Flow { local: dialled, remote: Endpoint { port: 20_000 + port, ..sent.flow.remote } };
+    let cause = Scan { source, dialled, ports: 300, within_s: 0.2 };
+    let explanation = Explanation { certainty: Certainty::Observed, cause: cause.into() };
+    let finding = Finding::Explained(std::sync::Arc::new(explanation));
+    Verdict { id: port.into(), flow, finding, ..sent }
 }
 
 /// The other end of it, on the same host; the client used a service address.
@@ -87,6 +100,7 @@ pub(crate) fn received() -> Verdict {
         flow: sent.flow.reversed(),
         service: Some(endpoint("10.96.0.1:80")),
         state: Some(TcpState::SynSent),
+        rst: RstHeader { ttl: Some(61), ..sent.rst },
         owner: Some(Owner { pid: 812, command: "curl".into(), cgroup: Some("/user.slice".into()) }),
         joined: Some(17),
         ..sent
@@ -104,6 +118,7 @@ pub(crate) fn unexplained() -> Verdict {
         mechanism: Mechanism::AckToListener,
         reason: None,
         state: Some(TcpState::Listen),
+        rst: RstHeader { seq: 90_210, ack: Acknowledged::Nothing, ttl: None },
         finding: Finding::Unexplained {
             missing: vec![
                 "no dropped handshake of this connection in the 31 s watched".into(),

@@ -116,6 +116,10 @@ impl Watch {
                     strays.push((rst.netns, rst.flow.local.addr));
                 }
                 Event::RstSent(rst) => strays.extend(of_listener(rst)),
+                // Who closes a socket is told with the reset; who loses one in use is not.
+                Event::ConnectionAborted(rst) if rst.socket.state != TcpState::Close => {
+                    self.ownerless.extend(rst.socket.inode.map(|inode| (rst.netns, inode)));
+                }
                 Event::RstReceived(rst) => {
                     self.ownerless.extend(rst.socket.inode.map(|inode| (rst.netns, inode)));
                 }
@@ -265,6 +269,7 @@ fn namespace_of(event: &Event) -> Option<NetNs> {
         Event::ConnectionAborted(e) => Some(e.netns),
         Event::RstReceived(e) => Some(e.netns),
         Event::AcceptQueueOverflowed(e) => Some(e.netns),
+        Event::HandshakeAckRefused(e) => Some(e.netns),
         Event::ListenerOpened(e) | Event::ListenerClosed(e) => Some(e.netns),
         Event::ConntrackDestroyed(e) => Some(e.netns),
         _ => None,
