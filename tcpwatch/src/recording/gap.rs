@@ -55,7 +55,9 @@ mod tests {
     fn losses_are_summed_by_fact() {
         let mut tally = Tally::default();
         let events = [reset(Time(5)), tick(Time(6)), reset(Time(9)), described(Time(9), 1)];
-        events.iter().for_each(|event| tally.add(event));
+        for event in &events {
+            tally.add(event);
+        }
         let (since, until, stage) = (Time(5), Time(9), LossStage::Recording);
         let lost = EventsLost { since, until, fact: Fact::RstSent, count: 2, stage };
         assert_eq!((tally.events, tally.told(Time(9))), (4, vec![Event::EventsLost(lost)]));

@@ -212,7 +212,9 @@ impl Recorder {
         let since = since.unwrap_or(run.now);
         self.begin_segment(Start::Trigger(reason), since, &context)?;
         if let (Some(segment), Some(writer)) = (&mut self.segment, &self.writer) {
-            frames.into_iter().for_each(|frame| segment.frame(writer, frame));
+            for frame in frames {
+                segment.frame(writer, frame);
+            }
         }
         Ok(())
     }
@@ -239,7 +241,7 @@ impl Recorder {
         self.segment = None;
         let written = self.writer.take().map_or(Ok(()), Writer::finish);
         let Err(error) = written.and(done) else { return };
-        self.failed = Some(if is_broken_pipe(&error) { error } else { tell(&error) });
+        self.failed = Some(if is_broken_pipe(&error) { error } else { announce(&error) });
     }
 
     /// Closes the recording, and waits until it is written. An error that stopped it earlier is told here again, for
@@ -280,7 +282,7 @@ impl Recorder {
 }
 
 /// One sentence now, and another one for the end.
-fn tell(error: &anyhow::Error) -> anyhow::Error {
+fn announce(error: &anyhow::Error) -> anyhow::Error {
     log::error!("recording has stopped: {error:#}. What was recorded until now can be read");
     anyhow!("the recording ends before the run did; see above")
 }
@@ -326,8 +328,14 @@ mod tests {
         Recorder::new(Place::file(path, FREE).unwrap()).unwrap()
     }
 
+    fn tell(recorder: &mut Recorder, events: &[Event]) {
+        for event in events {
+            recorder.record(event);
+        }
+    }
+
     fn record(mut recorder: Recorder, events: &[Event]) {
-        events.iter().for_each(|event| recorder.record(event));
+        tell(&mut recorder, events);
         recorder.finish(Some(Account::default())).unwrap();
     }
 
@@ -421,7 +429,7 @@ mod tests {
         let (folder, events) = (Folder::new(), refusals(20, 10));
         let path = folder.path().join("x.jsonl.zst");
         let mut recorder = in_one_file(&path);
-        events.iter().for_each(|event| recorder.record(event));
+        tell(&mut recorder, &events);
         drop(recorder);
         same(&replayed(std::slice::from_ref(&path)).0, &events);
         let mut stream = crate::recording::Stream::open(&[path]);
@@ -491,7 +499,7 @@ mod tests {
         let mut recorder = to_script(answers, &folder.path().join("x"));
         answer.send(None).unwrap();
         answer.send(Some(io::ErrorKind::StorageFull)).unwrap();
-        refusals(5, 10).iter().for_each(|event| recorder.record(event));
+        tell(&mut recorder, &refusals(5, 10));
         until_stopped(&mut recorder);
         recorder.record(&reset(Time(9_000_000_000)));
         let error = recorder.finish(None).unwrap_err();
@@ -504,7 +512,7 @@ mod tests {
         let (folder, (answer, answers)) = (Folder::new(), channel());
         let mut recorder = to_script(answers, &folder.path().join("x"));
         answer.send(Some(io::ErrorKind::BrokenPipe)).unwrap();
-        refusals(5, 10).iter().for_each(|event| recorder.record(event));
+        tell(&mut recorder, &refusals(5, 10));
         until_stopped(&mut recorder);
         assert!(is_broken_pipe(&recorder.finish(None).unwrap_err()));
     }
@@ -514,7 +522,7 @@ mod tests {
         let (folder, (answer, answers)) = (Folder::new(), channel());
         let (path, run) = (folder.path().join("x"), refusals(60_000, 10));
         let mut recorder = to_script(answers, &path);
-        run.iter().for_each(|event| recorder.record(event));
+        tell(&mut recorder, &run);
         let gone = described(run.last().unwrap().time(), 9);
         recorder.record(&gone);
         drop(answer);
@@ -549,7 +557,7 @@ mod tests {
         let host = refusals(0, 0);
         let [sent, received] = both_ends_of_a_refusal();
         let begun = std::time::Instant::now();
-        host.iter().for_each(|event| recorder.record(event));
+        tell(&mut recorder, &host);
         for n in 0..COUNT / 2 {
             let time = Time(2_000_000_000 + u64::from(n) * 50_000);
             let port = 1_024 + u16::try_from(n % 60_000).unwrap();

@@ -43,7 +43,7 @@ fn tell(directory: &Directory, name: &str, found: io::Result<Found>) {
             log::warn!("{path}: its writer died before it had written anything; removed");
         }
         Err(error) => {
-            log::warn!("{path}: its writer may have died, but it stays as it is: {error}")
+            log::warn!("{path}: its writer may have died, but it stays as it is: {error}");
         }
     }
 }

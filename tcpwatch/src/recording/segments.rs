@@ -210,7 +210,9 @@ mod tests {
     fn others_files_are_neither_counted_nor_touched() {
         let folder = with_segments(10..12);
         let theirs = ["notes.txt", "incident.tcpw.jsonl.zst", "a-b-c-00000.tcpw.jsonl.zst"];
-        theirs.iter().for_each(|name| fs::write(folder.path().join(name), [0; 9_999]).unwrap());
+        for name in theirs {
+            fs::write(folder.path().join(name), [0; 9_999]).unwrap();
+        }
         fs::create_dir(folder.path().join(named(5))).unwrap();
         std::os::unix::fs::symlink("notes.txt", folder.path().join(named(6))).unwrap();
         let segments = opened(&folder, Retention { max_disk: 150, ..ALL });
