@@ -204,6 +204,8 @@ arguments! {
     tp_send_reset_reason: Query::TracepointEnumParameter { tracepoint: "tcp_send_reset", name: "sk_rst_reason" };
     /// `tcp_reset`: index of the packet (5.10 has none).
     tcp_reset_packet: Query::StructParameter { function: "tcp_reset", name: "sk_buff" };
+    /// `tcp_check_req`: index of the handshake.
+    check_req_request: Query::StructParameter { function: "tcp_check_req", name: "request_sock" };
     /// Tracepoint `kfree_skb`: index of the drop reason.
     tp_kfree_skb_reason: Query::TracepointEnumParameter { tracepoint: "kfree_skb", name: "skb_drop_reason" };
     /// Tracepoint `kfree_skb`: argument count (the fourth, from 6.11, is the receiving socket).

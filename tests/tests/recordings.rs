@@ -28,6 +28,7 @@ fn understood(schema: u32, file: &Path) {
                 assert_eq!(header.schema, schema, "{}", file.display());
             }
             Ok(Some(Line::Unknown(kind))) => panic!("{}: not understood: {kind}", file.display()),
+            Ok(Some(Line::Damaged(how))) => panic!("{}: damaged: {how}", file.display()),
             Ok(Some(Line::Event(_) | Line::End(_))) => {}
             Ok(None) => return assert!(!is_cut, "{} is whole", file.display()),
             Err(Damage::Torn) if is_cut => return,

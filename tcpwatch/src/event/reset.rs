@@ -22,7 +22,7 @@ pub struct RstSent {
     pub tracking: Tracking,
     /// Of the socket the segment met.
     #[serde(default)]
-    pub conversation: Option<Conversation>,
+    pub conversation: Option<Box<Conversation>>,
     /// The segment met what is left of a closed connection: since the peer acknowledged its end.
     #[serde(default)]
     pub ended_ago: Option<Duration>,
@@ -131,7 +131,7 @@ pub struct RstReceived {
     pub data_ttl: Option<u8>,
     /// As it was before the reset took effect.
     #[serde(default)]
-    pub conversation: Option<Conversation>,
+    pub conversation: Option<Box<Conversation>>,
 }
 
 /// What a RST acknowledges.

@@ -218,7 +218,14 @@ impl<'a> Case<'a> {
     /// Could the reset have been sent by this host all the same? Then it was not from elsewhere: resets sent are not
     /// seen whole, or the remote address is one of this host's.
     pub fn may_be_from_here(&self) -> bool {
-        self.unseen_senders().next().is_some() || self.is_here(self.flow().remote.addr)
+        self.unseen_senders().next().is_some()
+            || self.is_here(self.flow().remote.addr)
+            || !self.would_know_sender()
+    }
+
+    /// This host, had it sent the reset and translated it on the way, would be known for it by its numbers.
+    pub fn would_know_sender(&self) -> bool {
+        self.received().is_some_and(|rst| self.memory.flows.would_know_sender(rst))
     }
 
     /// Kinds of resets this host sends of which one may have passed unseen at the time.

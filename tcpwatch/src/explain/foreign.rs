@@ -114,7 +114,7 @@ fn by_socket(case: &Case<'_>, rst: &RstReceived) -> Met {
 
 /// Made by the peer: it waits to be accepted, or reached a port on which somebody listens.
 fn silent_peer(case: &Case<'_>, rst: &RstReceived) -> Option<Met> {
-    let talk = rst.conversation.filter(|talk| talk.received == 0)?;
+    let talk = rst.conversation.as_ref().filter(|talk| talk.received == 0)?;
     let waits = !rst.socket.owned && !rst.socket.dead;
     let serves = waits || case.listener().yes().is_some();
     let age = talk.received_ago;
@@ -122,11 +122,11 @@ fn silent_peer(case: &Case<'_>, rst: &RstReceived) -> Option<Met> {
 }
 
 fn write_after_end(case: &Case<'_>, rst: &RstReceived) -> Option<Met> {
-    let talk = rst.conversation.filter(|talk| talk.unacknowledged() > 0)?;
+    let talk = rst.conversation.as_ref().filter(|talk| talk.unacknowledged() > 0)?;
     Some(Met::WriteAfterEnd(WriteAfterEnd {
         ended_ago: talk.heard_ago,
         written_ago: talk.sent_ago,
-        idle: idle_before_end(case, &talk),
+        idle: idle_before_end(case, talk),
         unacknowledged: talk.unacknowledged(),
         form: Form::of(rst),
     }))

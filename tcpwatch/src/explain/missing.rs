@@ -110,5 +110,9 @@ fn sender(case: &Case<'_>) -> Vec<String> {
         let sentence = "the sender: its address is one of this host's, but no TCP was seen to send this reset (a REJECT rule here, or a program that writes packets itself)";
         return vec![sentence.into()];
     }
-    case.unseen_senders().map(|fact| unseen(case, fact)).collect()
+    let mut lines: Vec<_> = case.unseen_senders().map(|fact| unseen(case, fact)).collect();
+    if !case.would_know_sender() {
+        lines.push("the sender: one of this host's own resets, translated on the way, would not be known again (too many at a time, or an old recording)".into());
+    }
+    lines
 }

@@ -148,7 +148,10 @@ impl Story {
         ack: Acknowledged,
     ) -> Self {
         let mut rst = self.taken(local, remote, state);
-        (rst.conversation, rst.ack) = (Some(talk.0), ack);
+        (rst.conversation, rst.ack) = (Some(Box::new(talk.0)), ack);
+        if state == TcpState::SynSent {
+            rst.seq = 0;
+        }
         self.tell(Event::RstReceived(rst))
     }
 
@@ -172,10 +175,17 @@ impl Story {
         self.tell(Event::RstReceived(rst))
     }
 
+    /// A RST from the peer, or data for a socket that takes no more, where the hook shows no packet.
+    pub(crate) fn receives_unseen(self, local: &str, remote: &str, state: TcpState) -> Self {
+        let rst = RstReceived { ttl: None, ..self.taken(local, remote, state) };
+        self.tell(Event::RstReceived(rst))
+    }
+
     /// A segment meets what is left of a connection that this host had closed.
     pub(crate) fn late_segment(self, local: &str, remote: &str, late: Late) -> Self {
         let mut rst = self.reply(local, remote, late.segment);
-        (rst.socket, rst.conversation) = (Some(late.socket), late.talk.map(|talk| talk.0));
+        (rst.socket, rst.conversation) =
+            (Some(late.socket), late.talk.map(|talk| Box::new(talk.0)));
         (rst.ended_ago, rst.retransmits) = (late.ended_ago, late.retransmits);
         self.tell(Event::RstSent(rst))
     }
@@ -192,7 +202,7 @@ impl Story {
         let mut rst = self.reply(local, remote, segment(flags, ack, 0));
         rst.socket = Some(Self::connection(TcpState::SynSent));
         let talk = Conversation { snd_una: isn, snd_nxt: isn.wrapping_add(1), ..talk().0 };
-        rst.conversation = Some(talk);
+        rst.conversation = Some(Box::new(talk));
         self.tell(Event::RstSent(rst))
     }
 
@@ -224,7 +234,7 @@ impl Story {
     ) -> Self {
         let mut rst = self.reply(local, remote, segment(TcpFlags::ACK, ack, 0));
         rst.socket = Some(Self::connection(TcpState::SynRecv));
-        rst.conversation = Some(Conversation { snd_nxt: expected, ..talk().0 });
+        rst.conversation = Some(Box::new(Conversation { snd_nxt: expected, ..talk().0 }));
         self.tell(Event::RstSent(rst))
     }
 
@@ -604,6 +614,7 @@ impl Talk {
 }
 
 /// A segment of four bytes, and what it meets: a connection closed by this host.
+#[derive(Clone, Copy)]
 pub(crate) struct Late {
     segment: Segment,
     socket: Socket,

@@ -41,8 +41,8 @@ impl Explains for PeerReset {
             peer: rst.flow.remote,
             state: rst.socket.substate.unwrap_or(rst.socket.state),
             form: Form::of(rst),
-            idle_s: rst.conversation.map(|talk| talk.idle()).as_ref().map(Duration::as_secs_f64),
-            unacknowledged: rst.conversation.map(|talk| talk.unacknowledged()),
+            idle_s: rst.conversation.as_ref().map(|talk| talk.idle()).as_ref().map(Duration::as_secs_f64),
+            unacknowledged: rst.conversation.as_ref().map(|talk| talk.unacknowledged()),
             ttl: rst.ttl,
         };
         Some((Certainty::Stated, cause))

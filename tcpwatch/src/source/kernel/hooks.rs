@@ -201,13 +201,13 @@ pub(super) const HOOKS: &[Hook] = &[
         ways: &[
             Attachment {
                 way: Way::Fentry,
-                needs: Need::Nothing,
+                needs: Need::Argument("check_req_request"),
                 parts: &[part("handshake_spoiled_fentry", "tcp_check_req")],
                 limits: &[],
             },
             Attachment {
                 way: Way::Kprobe,
-                needs: Need::Nothing,
+                needs: Need::Argument("check_req_request"),
                 parts: &[part("handshake_spoiled_kprobe", "tcp_check_req")],
                 limits: &[],
             },
