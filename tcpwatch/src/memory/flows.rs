@@ -147,8 +147,10 @@ impl Flows {
     fn same_number(&self, received: &RstReceived) -> Option<(Time, Endpoint)> {
         let translated = !received.flow.local.addr.is_loopback();
         let number = number_received(received).filter(|_| translated)?;
-        let mut sent = self.numbered.of(number).rev();
-        sent.find(|(time, _)| time.distance(received.time) <= TRANSIT).copied()
+        // What was sent to the very peer it comes from went the other way.
+        let others = self.numbered.of(number).rev().filter(|(_, to)| *to != received.flow.remote);
+        let mut sent = others.filter(|(time, _)| time.distance(received.time) <= TRANSIT);
+        sent.next().copied()
     }
 
     /// Same receiver, same sequence number, almost the same time. The sender may be known under another address and

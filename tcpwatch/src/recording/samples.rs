@@ -117,10 +117,12 @@ pub(super) fn refusals(count: u16, every: u64) -> Vec<Event> {
     story.events().into_iter().enumerate().flat_map(with_tick).collect()
 }
 
-/// All that the recordings in a folder tell, and how many of them could not be read.
+/// All that the recordings in a folder tell, and how many of them could not be read. That something may be missing
+/// behind a cut is the reader's word, not the run's.
 pub(super) fn replayed(inputs: &[PathBuf]) -> (Vec<Event>, u64) {
     let mut stream = super::Stream::open(inputs);
     let events = std::iter::from_fn(|| stream.next_told()).filter_map(|told| match told {
+        super::Told::Event(_, Event::EventsLost(lost)) if lost.count == 0 => None,
         super::Told::Event(_, event) => Some(event),
         super::Told::Note(_) | super::Told::Ended(_) => None,
     });
