@@ -3,8 +3,10 @@
 use std::time::Duration;
 
 use crate::engine::Engine;
-use crate::event::{Event, EventsLost, Exit, Fact, LossStage, TcpState, Time};
-use crate::explain::story::{Story, expired, removed};
+use crate::event::{
+    ConntrackDirection, Event, EventsLost, Exit, Fact, FilterHook, LossStage, TcpState, Time,
+};
+use crate::explain::story::{Story, expired, reject_rule, removed};
 use crate::explain::verdict::{Certainty, Conclusion, Finding};
 use crate::timeline::{Timeline, fact_of};
 
@@ -71,6 +73,34 @@ fn stories() -> Vec<(&'static str, Vec<Event>)> {
             ),
         ),
         ("aborted", served().aborts(SERVER, CLIENT)),
+        (
+            "rejected",
+            served()
+                .rejects_syn(FilterHook::Input, SERVER, CLIENT)
+                .lists_rules(&[reject_rule("inet", Some(FilterHook::Input), 4)], true)
+                .within(2)
+                .refused(CLIENT, SERVER),
+        ),
+        (
+            "invalid, after an earlier connection was flushed",
+            served()
+                .loses_entry(CLIENT, SERVICE, OTHER, removed(300))
+                .after(90_000)
+                .finds_invalid(CLIENT, SERVICE, OTHER, ConntrackDirection::Reply)
+                .data_meets_nobody(CLIENT, OTHER),
+        ),
+        (
+            "evicted",
+            served()
+                .reads_conntrack(9, 100, 100, 0)
+                .evicts_entry(CLIENT, SERVICE, OTHER)
+                .after(1)
+                .reads_conntrack(9, 100, 100, 1)
+                .after(5)
+                .data_meets_listener(SERVER, CLIENT, 5)
+                .after(1)
+                .pickup_dies(CLIENT, SERVICE, SERVER),
+        ),
     ];
     stories.into_iter().map(|(name, story)| (name, story.events())).collect()
 }
@@ -118,7 +148,13 @@ fn every_reset_ends_in_a_verdict() {
 }
 
 fn is_reset(event: &Event) -> bool {
-    matches!(event, Event::RstSent(_) | Event::RstReceived(_) | Event::ConnectionAborted(_))
+    matches!(
+        event,
+        Event::RstSent(_)
+            | Event::RstReceived(_)
+            | Event::ConnectionAborted(_)
+            | Event::PacketRejected(_)
+    )
 }
 
 fn conclude(events: &[Event]) -> Vec<Conclusion> {

@@ -94,6 +94,8 @@ pub(crate) fn fact_of(event: &Event) -> Option<Fact> {
         Event::AcceptQueueOverflowed(_) => Some(Fact::AcceptQueueOverflowed),
         Event::ListenerOpened(_) | Event::ListenerClosed(_) => Some(Fact::Listeners),
         Event::ConntrackDestroyed(_) => Some(Fact::ConntrackDestroyed),
+        Event::PacketRejected(_) => Some(Fact::PacketRejected),
+        Event::ConntrackInvalid(_) => Some(Fact::ConntrackInvalid),
         _ => None,
     }
 }

@@ -13,6 +13,7 @@ pub mod patience;
 pub mod report;
 pub mod segment;
 pub mod socket;
+pub mod sysctl;
 pub mod verdict;
 pub mod watch;
 
@@ -24,5 +25,6 @@ pub use need::Need;
 pub use network::{Backends, Dnat, Host, Pair, Service};
 pub use patience::{PATIENCE, wait_for};
 pub use report::Report;
+pub use sysctl::Sysctl;
 pub use verdict::{Expected, Verdict};
 pub use watch::Watch;

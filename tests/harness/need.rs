@@ -5,13 +5,19 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 
 use crate::address::{Ip, at};
 use crate::namespace::Namespace;
-use crate::network::{Backends, Dnat};
+use crate::network::{Backends, Dnat, PORT};
 
 /// Something a host or a guest may lack.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Need {
     /// nftables can drop packets.
     Nftables,
+    /// nftables can answer with a reset.
+    RejectRule,
+    /// iptables of this variant (`nft`, `legacy`) can answer with a reset.
+    IptablesReject(&'static str),
+    /// This machine is nobody else's: a limit of all of it may be set.
+    OwnMachine,
     /// A service address can be translated, in turn to two back ends.
     Dnat(Dnat),
     /// The tool `conntrack` can flush.
@@ -36,11 +42,30 @@ impl Need {
         let lab = Namespace::new("trial");
         match self {
             Self::Nftables => lab.try_nft(&lose_port(ip, 1)).map(drop),
+            Self::RejectRule => lab.try_nft(REJECT).map(drop),
+            Self::IptablesReject(variant) => Self::iptables_reject(&lab, ip, variant),
+            Self::OwnMachine => is_guest(),
             Self::Dnat(dnat) => dnat.install(&lab, ip, Backends::Two),
             Self::ConntrackTool => lab.try_run("conntrack -F").map(drop),
             Self::ConntrackTimeout => lab.enter(tracks_connections),
         }
     }
+}
+
+impl Need {
+    /// Rejects connections to our port with a reset, as iptables does it.
+    pub fn iptables_reject(lab: &Namespace, ip: Ip, variant: &str) -> Result<(), String> {
+        let tool = if ip == Ip::V4 { "iptables" } else { "ip6tables" };
+        let rule = format!("-A INPUT -p tcp --dport {PORT} -j REJECT --reject-with tcp-reset");
+        lab.try_run(&format!("{tool}-{variant} -w 10 {rule}")).map(drop)
+    }
+}
+
+fn is_guest() -> Result<(), String> {
+    let guest = std::env::var_os(GUEST).is_some();
+    guest
+        .then_some(())
+        .ok_or_else(|| "sets a limit of the whole machine: virtual machines only".into())
 }
 
 fn tracks_connections() -> Result<(), String> {
@@ -54,6 +79,13 @@ pub fn family_works(ip: Ip) -> Result<(), String> {
     let bound = lab.enter(|| std::net::TcpListener::bind(at(ip.loopback(), 0)));
     bound.map(drop).map_err(|error| format!("no IP{ip}: {error}"))
 }
+
+/// Set for the scenarios of a virtual machine.
+pub const GUEST: &str = "TCPWATCH_GUEST_RUNNER";
+
+const REJECT: &str = "add table inet guard\n\
+    add chain inet guard input { type filter hook input priority 0; }\n\
+    add rule inet guard input tcp dport 1 reject with tcp reset\n";
 
 /// nftables commands that lose every arriving segment from this port; [`LOSE_NO_MORE`] ends it.
 pub fn lose_port(ip: Ip, port: u16) -> String {

@@ -19,6 +19,7 @@ pub struct Segment {
 }
 
 impl Segment {
+    pub const SYN: u8 = 0x02;
     pub const ACK: u8 = 0x10;
 
     /// Sends it from a raw socket of `namespace`.

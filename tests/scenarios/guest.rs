@@ -16,10 +16,9 @@ use nix::sys::reboot::{RebootMode, reboot};
 use nix::sys::wait::{WaitStatus, wait};
 use nix::unistd::{Pid, sync};
 
-use crate::runner;
+use harness::need::GUEST as RUNNER;
 
-/// Tells the child of PID 1 what it is.
-const RUNNER: &str = "TCPWATCH_GUEST_RUNNER";
+use crate::runner;
 
 /// File system and where it goes, in this order.
 const MOUNTS: &[(&str, &str)] = &[

@@ -12,6 +12,7 @@ mod conntrack;
 mod guest;
 mod handover;
 mod listener;
+mod netfilter;
 mod overflow;
 mod runner;
 mod scenario;
@@ -42,6 +43,7 @@ fn scenarios() -> Vec<Scenario> {
         conntrack::scenarios(),
         handover::scenarios(),
         listener::scenarios(),
+        netfilter::scenarios(),
         unexplained::scenarios(),
         storm::scenarios(),
     ]

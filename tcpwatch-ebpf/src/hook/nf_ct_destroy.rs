@@ -13,6 +13,7 @@ use aya_ebpf::programs::{FEntryContext, ProbeContext};
 use tcpwatch_common::wire::{ConntrackDestroyed, Task, kind};
 
 use crate::emit::Slot;
+use crate::evicting;
 use crate::filter;
 use crate::read::{CONFIRMED, Context, NfConn, describe_current, describe_nobody};
 use crate::removing;
@@ -69,7 +70,9 @@ fn fill(record: *mut ConntrackDestroyed, entry: NfConn, status: u32) -> Option<u
         (*record).timeout = entry.timeout()?;
         (*record).status = status;
         (*record).tcp_state = entry.tcp_state()?;
-        (*record).pad = [0; 7];
+        (*record).evicted = u8::from(evicting::is_by_current());
+        (*record).zone = entry.zone();
+        (*record).pad = [0; 4];
         describe_remover(entry, &raw mut (*record).task)?;
     }
     entry.netns()

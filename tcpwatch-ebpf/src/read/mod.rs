@@ -3,6 +3,7 @@
 mod context;
 pub(crate) mod layout;
 mod memory;
+mod net;
 mod nf_conn;
 mod skb;
 mod sock;
@@ -11,7 +12,8 @@ mod tcp_header;
 
 pub(crate) use context::Context;
 pub(crate) use layout::{argument, field};
-pub(crate) use memory::Read;
+pub(crate) use memory::{Probe, Read};
+pub(crate) use net::Net;
 pub(crate) use nf_conn::{CONFIRMED, NfConn};
 pub(crate) use skb::Skb;
 pub(crate) use sock::{CLOSE, LISTEN, Queue, Sock, describe_maybe};

@@ -4,8 +4,10 @@
 mod accept_queue_overflowed;
 mod connection_aborted;
 mod conntrack_destroyed;
+mod conntrack_invalid;
 mod flow;
 mod listener;
+mod packet_rejected;
 mod reset_reasons;
 mod rst_received;
 mod rst_sent;
@@ -59,6 +61,10 @@ impl Decoder {
             kind::CONNTRACK_DESTROYED => {
                 Event::ConntrackDestroyed(conntrack_destroyed::decode(&view(bytes)?)?)
             }
+            kind::PACKET_REJECTED => Event::PacketRejected(packet_rejected::decode(&view(bytes)?)?),
+            kind::CONNTRACK_INVALID => {
+                Event::ConntrackInvalid(conntrack_invalid::decode(&view(bytes)?)?)
+            }
             other => return Err(Malformed::UnknownKind(other)),
         })
     }
@@ -78,6 +84,8 @@ pub fn fact_of_kind(kind: u8) -> Option<Fact> {
         kind::ACCEPT_QUEUE_OVERFLOWED => Fact::AcceptQueueOverflowed,
         kind::LISTENER_OPENED | kind::LISTENER_CLOSED => Fact::Listeners,
         kind::CONNTRACK_DESTROYED => Fact::ConntrackDestroyed,
+        kind::PACKET_REJECTED => Fact::PacketRejected,
+        kind::CONNTRACK_INVALID => Fact::ConntrackInvalid,
         _ => return None,
     })
 }
@@ -140,7 +148,7 @@ mod tests {
 
     #[test]
     fn every_kind_tells_a_fact() {
-        let kinds = (1..=7).filter_map(fact_of_kind);
-        assert_eq!(kinds.count(), 7);
+        let kinds = (1..=9).filter_map(fact_of_kind);
+        assert_eq!(kinds.count(), 9);
     }
 }

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::event::{
-    ConnectionAborted, Endpoint, NetNs, Owner, RstReceived, RstSent, Socket, TcpFlags, TcpState,
-    Time,
+    ConnectionAborted, Endpoint, NetNs, Owner, PacketRejected, RstReceived, RstSent, Socket,
+    TcpFlags, TcpState, Time,
 };
 use crate::explain::case::{Case, Symptom as Opened};
 use crate::explain::mechanism::Mechanism;
@@ -69,6 +69,31 @@ impl Concluded {
             finding,
             also,
             owner: closer(rst, case.mechanism()),
+            joined: None,
+        })
+    }
+
+    /// Nobody holds it: the rule speaks in the name of the packet's destination.
+    pub(super) fn rejection(&mut self, rst: &PacketRejected, memory: &Memory) -> Arc<Verdict> {
+        let case = Case::new(Opened::Rejection(rst), memory);
+        let (symptom, errno) = felt_by_peer(case.mechanism(), rst.segment.flags);
+        let (finding, also) = conclude(&case);
+        self.keep(Verdict {
+            id: 0,
+            time: rst.time,
+            netns: rst.netns,
+            namespace: memory_name(memory, rst.netns),
+            direction: Direction::Sent,
+            flow: rst.flow,
+            service: None,
+            symptom,
+            errno,
+            mechanism: case.mechanism(),
+            reason: None,
+            state: None,
+            finding,
+            also,
+            owner: None,
             joined: None,
         })
     }
@@ -149,6 +174,8 @@ fn felt_by_peer(mechanism: Mechanism, answered: TcpFlags) -> (Symptom, Option<Er
         return (Symptom::Refused, Some(Errno::ECONNREFUSED));
     }
     match mechanism {
+        // The other end has only half a connection, and nobody has accepted it yet.
+        Mechanism::Rejected if answered.syn() => (Symptom::Reset, None),
         // The peer waits for a handshake that we never began, or has forgotten: it tries again, unharmed.
         Mechanism::SynAckToNoSocket | Mechanism::BadAckToSyn => (Symptom::Reset, None),
         _ => (Symptom::Reset, Some(Errno::ECONNRESET)),

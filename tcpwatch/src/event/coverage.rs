@@ -23,6 +23,9 @@ pub struct HookCoverage {
     pub failed: Vec<String>,
     /// What can no longer be told, as a sentence; empty when all can.
     pub blind: String,
+    /// The kernel has not loaded the code that does it: there is nothing to be seen, and it is watched for.
+    #[serde(default)]
+    pub idle: bool,
 }
 
 /// Kinds of facts a hook tells.
@@ -35,16 +38,20 @@ pub enum Fact {
     AcceptQueueOverflowed,
     Listeners,
     ConntrackDestroyed,
+    PacketRejected,
+    ConntrackInvalid,
 }
 
 impl Fact {
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 8] = [
         Self::RstSent,
         Self::ConnectionAborted,
         Self::RstReceived,
         Self::AcceptQueueOverflowed,
         Self::Listeners,
         Self::ConntrackDestroyed,
+        Self::PacketRejected,
+        Self::ConntrackInvalid,
     ];
 
     pub fn name(self) -> &'static str {
@@ -55,6 +62,8 @@ impl Fact {
             Self::AcceptQueueOverflowed => "accept-queue overflows",
             Self::Listeners => "listeners",
             Self::ConntrackDestroyed => "conntrack entries destroyed",
+            Self::PacketRejected => "packets rejected",
+            Self::ConntrackInvalid => "packets invalid to conntrack",
         }
     }
 }
@@ -116,4 +125,6 @@ pub enum LossStage {
     Late,
     /// The netlink socket overran.
     Netlink,
+    /// The hook was passed over: on that processor it, or another of its kind, was running already.
+    Nested,
 }

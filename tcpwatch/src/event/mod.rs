@@ -10,19 +10,24 @@ mod endpoint;
 mod listener;
 mod namespace;
 mod owner;
+mod rejection;
 mod reset;
 mod socket;
 mod time;
 
 use serde::{Deserialize, Serialize};
 
-pub use conntrack::{ConntrackDestroyed, ConntrackEntry, ConntrackState, Death, Remover, Tuple};
-pub use counters::CountersRead;
+pub use conntrack::{
+    ConntrackDestroyed, ConntrackDirection, ConntrackEntry, ConntrackInvalid, ConntrackState,
+    Death, Remover, Tuple,
+};
+pub use counters::{ConntrackCounters, CountersRead};
 pub use coverage::{CoverageDeclared, EventsLost, Fact, HookCoverage, LossStage, Way};
 pub use endpoint::{Endpoint, Flow, NetNs};
 pub use listener::{AcceptQueueOverflowed, Listener, ListenerChange};
 pub use namespace::{HostDescribed, NamespaceDescribed, NamespaceVanished, Sysctls};
 pub use owner::{Exit, Owner, OwnerFound, Task};
+pub use rejection::{FilterHook, PacketRejected, RejectRule, RejectRulesFound};
 pub use reset::{ConnectionAborted, PacketId, RstReceived, RstSent, Segment, TcpFlags, Tracking};
 pub use socket::{AcceptQueue, Socket, SocketId, SocketKind, TcpState};
 pub use time::Time;
@@ -57,6 +62,12 @@ pub enum Event {
     ListenerClosed(ListenerChange),
     /// A conntrack entry died while its connection was alive.
     ConntrackDestroyed(ConntrackDestroyed),
+    /// Conntrack found fault with a packet of a translated connection.
+    ConntrackInvalid(ConntrackInvalid),
+    /// A firewall rule refused a packet with a RST.
+    PacketRejected(PacketRejected),
+    /// The rules of a namespace that refuse with a RST were listed.
+    RejectRulesFound(RejectRulesFound),
     /// The process behind a socket inode was looked up.
     OwnerFound(OwnerFound),
     /// Events of one kind were lost in a span of time.
@@ -80,6 +91,9 @@ impl Event {
             Self::AcceptQueueOverflowed(e) => e.time,
             Self::ListenerFound(e) | Self::ListenerOpened(e) | Self::ListenerClosed(e) => e.time,
             Self::ConntrackDestroyed(e) => e.time,
+            Self::ConntrackInvalid(e) => e.time,
+            Self::PacketRejected(e) => e.time,
+            Self::RejectRulesFound(e) => e.time,
             Self::OwnerFound(e) => e.time,
             Self::EventsLost(e) => e.until,
             Self::Tick { time } => *time,

@@ -7,12 +7,12 @@ use std::time::Duration;
 use super::mechanism::Mechanism;
 use super::translation::LostTranslation;
 use crate::event::{
-    AcceptQueue, ConnectionAborted, ConntrackDestroyed, Endpoint, Fact, Flow, NamespaceDescribed,
-    NetNs, Owner, RstSent, Time, Way,
+    AcceptQueue, ConnectionAborted, ConntrackDestroyed, ConntrackInvalid, Endpoint, Fact, Flow,
+    NamespaceDescribed, NetNs, Owner, PacketRejected, RejectRulesFound, RstSent, Time, Tuple, Way,
 };
-use crate::memory::Memory;
+use crate::memory::{Memory, TRANSIT};
 
-pub use crate::memory::{Holder, KnownListener, Overflow, Seen};
+pub use crate::memory::{Holder, KnownListener, Overflow, Pressure, Seen};
 
 /// One reset this host sent, with the memory as it was when the case was closed.
 pub struct Case<'a> {
@@ -28,6 +28,7 @@ pub struct Case<'a> {
 pub enum Symptom<'a> {
     Reply(&'a RstSent),
     Abort(&'a ConnectionAborted),
+    Rejection(&'a PacketRejected),
 }
 
 impl<'a> Case<'a> {
@@ -41,6 +42,7 @@ impl<'a> Case<'a> {
                 Mechanism::of_reply(rst, self.overflow_of_packet().yes().is_some())
             }
             Symptom::Abort(rst) => Mechanism::of_abort(rst),
+            Symptom::Rejection(_) => Mechanism::Rejected,
         })
     }
 
@@ -48,7 +50,15 @@ impl<'a> Case<'a> {
     pub fn reply(&self) -> Option<&'a RstSent> {
         match self.symptom {
             Symptom::Reply(rst) => Some(rst),
-            Symptom::Abort(_) => None,
+            Symptom::Abort(_) | Symptom::Rejection(_) => None,
+        }
+    }
+
+    /// The refused packet, when a firewall rule sent the reset.
+    pub fn rejection(&self) -> Option<&'a PacketRejected> {
+        match self.symptom {
+            Symptom::Rejection(rst) => Some(rst),
+            Symptom::Reply(_) | Symptom::Abort(_) => None,
         }
     }
 
@@ -56,6 +66,7 @@ impl<'a> Case<'a> {
         match self.symptom {
             Symptom::Reply(rst) => rst.time,
             Symptom::Abort(rst) => rst.time,
+            Symptom::Rejection(rst) => rst.time,
         }
     }
 
@@ -63,6 +74,7 @@ impl<'a> Case<'a> {
         match self.symptom {
             Symptom::Reply(rst) => rst.netns,
             Symptom::Abort(rst) => rst.netns,
+            Symptom::Rejection(rst) => rst.netns,
         }
     }
 
@@ -70,6 +82,7 @@ impl<'a> Case<'a> {
         match self.symptom {
             Symptom::Reply(rst) => rst.flow,
             Symptom::Abort(rst) => rst.flow,
+            Symptom::Rejection(rst) => rst.flow,
         }
     }
 
@@ -166,6 +179,26 @@ impl<'a> Case<'a> {
         let since = self.time().minus(NEW_NAMESPACE);
         let deaf = by_messages && self.memory.namespaces.has_newcomers(since, self.netns());
         !deaf && self.saw(Fact::ConntrackDestroyed, IDLE)
+    }
+
+    /// Conntrack found fault with the very segment that was answered, on its way here and with the headers it has here.
+    pub fn invalid_packet(&self) -> Seen<&'a ConntrackInvalid> {
+        let found = self.reply().and_then(|rst| {
+            let headers = Tuple { source: rst.flow.remote, destination: rst.flow.local };
+            self.memory.invalid.of(headers, rst.segment.seq, rst.time)
+        });
+        Seen::or_absent(found, self.saw(Fact::ConntrackInvalid, TRANSIT))
+    }
+
+    /// How full the conntrack table of a namespace was at that time, and what it dropped.
+    pub fn conntrack_pressure(&self, netns: NetNs, time: Time) -> Option<Pressure> {
+        self.memory.pressure.about(netns, time)
+    }
+
+    /// The rules of the reset's namespace that refuse with a RST, as they were listed next to the reset.
+    pub fn reject_rules(&self) -> Option<&'a RejectRulesFound> {
+        let listed = self.memory.reject_rules.of(self.netns())?;
+        (listed.time.distance(self.time()) <= LISTED).then_some(listed)
     }
 
     /// Conntrack entries of a client that died while alive, the latest first.
@@ -291,6 +324,9 @@ const IDLE: Duration = Duration::from_hours(24);
 
 /// How long after a namespace has appeared its conntrack messages may go unheard, and entries made meanwhile live.
 const NEW_NAMESPACE: Duration = Duration::from_secs(10);
+
+/// How far from the reset the rules may have been listed.
+const LISTED: Duration = Duration::from_secs(1);
 
 /// A netlink message waits for the next drain of its socket.
 const NETLINK_LAG: Duration = Duration::from_millis(100);

@@ -44,6 +44,8 @@ pub enum Mechanism {
     OutOfMemory,
     /// Any other reset of its own accord: disconnect(), `ss -K`, linger2, MPTCP.
     OtherAbort,
+    /// A firewall rule refused a packet with a RST (nf_send_reset).
+    Rejected,
     /// A RST arrived and was accepted (tcp_reset).
     FromPeer,
 }
@@ -112,6 +114,7 @@ impl Mechanism {
             Self::KeepaliveTimeout => "keepalive-timeout",
             Self::OutOfMemory => "out-of-memory",
             Self::OtherAbort => "other-abort",
+            Self::Rejected => "rejected",
             Self::FromPeer => "from-peer",
         }
     }
@@ -136,6 +139,7 @@ impl Mechanism {
             Self::KeepaliveTimeout => "keepalive probes went unanswered",
             Self::OutOfMemory => "TCP memory or orphan limits were reached",
             Self::OtherAbort => "the connection was aborted locally",
+            Self::Rejected => "a firewall rule refused a packet",
             Self::FromPeer => "a RST arrived",
         }
     }

@@ -15,6 +15,7 @@ pub fn missing(case: &Case<'_>) -> Vec<String> {
         ],
         Mechanism::SegmentToNoSocket => vec![
             absent(case, &case.lost_translation(), Fact::ConntrackDestroyed, "no conntrack entry of this connection died"),
+            absent(case, &case.invalid_packet(), Fact::ConntrackInvalid, "conntrack found no fault with this segment"),
             "the end of the socket this segment was meant for: closed sockets are not remembered by this version".into(),
         ],
         Mechanism::SynToNoSocket => vec![no_socket(case)],

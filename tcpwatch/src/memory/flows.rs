@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use super::bounded::History;
-use crate::event::{ConnectionAborted, Endpoint, Flow, NetNs, RstReceived, RstSent, Time};
+use crate::event::{
+    ConnectionAborted, Endpoint, Flow, NetNs, PacketRejected, RstReceived, RstSent, Time,
+};
 
 /// Resets sent, by the endpoint they went to, and resets accepted.
 pub struct Flows {
@@ -40,6 +42,11 @@ impl Flows {
         let sent = Sent { time: rst.time, netns: rst.netns, flow: rst.flow, seq: rst.seq };
         self.sent.push(rst.time, rst.flow.remote, sent);
         self.aborted.push(rst.time, (rst.netns, rst.flow), rst.clone());
+    }
+
+    pub fn rejected(&mut self, rst: &PacketRejected) {
+        let sent = Sent { time: rst.time, netns: rst.netns, flow: rst.flow, seq: rst.rst_seq() };
+        self.sent.push(rst.time, rst.flow.remote, sent);
     }
 
     pub fn accepted(&mut self, rst: &RstReceived) {

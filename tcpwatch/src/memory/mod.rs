@@ -6,20 +6,26 @@ mod bounded;
 mod conntrack;
 mod coverage;
 mod flows;
+mod invalid;
 mod listeners;
 mod namespaces;
 mod overflows;
 mod owners;
+mod pressure;
+mod reject_rules;
 mod seen;
 
 pub use accounts::{Account, Accounts};
 pub use conntrack::ConntrackDeaths;
 pub use coverage::Coverage;
 pub use flows::Flows;
+pub use invalid::{InvalidPackets, TRANSIT};
 pub use listeners::{KnownListener, Listeners, takes};
 pub use namespaces::{Holder, Namespaces};
 pub use overflows::{Overflow, Overflows};
 pub use owners::Owners;
+pub use pressure::{ConntrackPressure, Pressure};
+pub use reject_rules::RejectRules;
 pub use seen::Seen;
 
 use crate::event::{Event, NamespaceDescribed, NetNs, Time};
@@ -31,10 +37,13 @@ pub struct Memory {
     pub conntrack: ConntrackDeaths,
     pub coverage: Coverage,
     pub flows: Flows,
+    pub invalid: InvalidPackets,
     pub listeners: Listeners,
     pub namespaces: Namespaces,
     pub overflows: Overflows,
     pub owners: Owners,
+    pub pressure: ConntrackPressure,
+    pub reject_rules: RejectRules,
 }
 
 impl Memory {
@@ -43,7 +52,10 @@ impl Memory {
             Event::CoverageDeclared(e) => self.coverage.declare(e),
             Event::NamespaceDescribed(e) => self.meet_namespace(e),
             Event::NamespaceVanished(e) => self.forget_namespace(e.time, e.netns),
-            Event::CountersRead(e) => self.accounts.counters(e),
+            Event::CountersRead(e) => {
+                self.accounts.counters(e);
+                self.pressure.counters(e);
+            }
             Event::RstSent(e) => {
                 self.accounts.sent(e.netns);
                 self.flows.replied(e);
@@ -57,6 +69,9 @@ impl Memory {
             Event::ListenerOpened(e) => self.listeners.opened(e),
             Event::ListenerClosed(e) => self.listeners.closed(e),
             Event::ConntrackDestroyed(e) => self.conntrack.died(e),
+            Event::ConntrackInvalid(e) => self.invalid.found(e),
+            Event::PacketRejected(e) => self.flows.rejected(e),
+            Event::RejectRulesFound(e) => self.reject_rules.found(e),
             Event::OwnerFound(e) => self.owners.found(e),
             Event::EventsLost(e) => self.coverage.lost(e),
             Event::HostDescribed(e) => self.coverage.started(e.time),
@@ -77,5 +92,7 @@ impl Memory {
         self.accounts.vanished(netns, name);
         self.namespaces.vanish(time, netns);
         self.listeners.vanish(netns);
+        self.pressure.vanish(netns);
+        self.reject_rules.vanish(netns);
     }
 }

@@ -40,8 +40,9 @@ impl Layout {
     }
 }
 
-/// 6.18 brought the inode number into the sock; 5.10 keeps no plain pointer to the cgroup.
-const MAY_BE_MISSING: [&str; 2] = ["inode", "cgroup"];
+/// 6.18 brought the inode number into the sock; 5.10 keeps no plain pointer to the cgroup; conntrack has no zones unless
+/// it is built with them.
+const MAY_BE_MISSING: [&str; 3] = ["inode", "cgroup", "ct_zone"];
 
 #[derive(Debug, thiserror::Error)]
 enum Problem {
@@ -77,6 +78,7 @@ fn answer(btf: &Btf, query: &Query) -> Option<u32> {
         Query::TracepointEnumParameter { tracepoint, name } => {
             btf.tracepoint(tracepoint).ok()?.param_of_type(&format!("enum {name}"))?
         }
+        Query::FunctionArity { function } => btf.function(function).ok()?.params.len(),
         Query::TracepointArity { tracepoint } => btf.tracepoint(tracepoint).ok()?.params.len(),
         Query::EnumValue { name, value } => {
             let values = btf.enum_values(name).ok()?;

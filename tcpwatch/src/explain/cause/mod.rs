@@ -79,11 +79,14 @@ macro_rules! catalogue {
 
 catalogue! {
     accept_queue_overflow::AcceptQueueOverflow,
+    conntrack_evicted::ConntrackEvicted,
     conntrack_expired::ConntrackExpired,
     conntrack_flushed::ConntrackFlushed,
+    conntrack_invalid::ConntrackInvalid,
     listener_closed::ListenerClosed,
     no_listener::NoListener,
     not_yet_listening::NotYetListening,
     pod_ip_reuse::PodIpReuse,
+    rejected_by_rule::RejectedByRule,
     server_restarted::ServerRestarted,
 }
