@@ -14,6 +14,8 @@ pub enum Need {
     Nftables,
     /// nftables can answer with a reset.
     RejectRule,
+    /// A bridge can answer with a reset.
+    BridgeReject,
     /// iptables of this variant (`nft`, `legacy`) can answer with a reset.
     IptablesReject(&'static str),
     /// This machine is nobody else's: a limit of all of it may be set.
@@ -43,6 +45,7 @@ impl Need {
         match self {
             Self::Nftables => lab.try_nft(&lose_port(ip, 1)).map(drop),
             Self::RejectRule => lab.try_nft(REJECT).map(drop),
+            Self::BridgeReject => bridges(&lab).and_then(|()| lab.try_nft(BRIDGE_REJECT).map(drop)),
             Self::IptablesReject(variant) => Self::iptables_reject(&lab, ip, variant),
             Self::OwnMachine => is_guest(),
             Self::Dnat(dnat) => dnat.install(&lab, ip, Backends::Two),
@@ -59,6 +62,10 @@ impl Need {
         let rule = format!("-A INPUT -p tcp --dport {PORT} -j REJECT --reject-with tcp-reset");
         lab.try_run(&format!("{tool}-{variant} -w 10 {rule}")).map(drop)
     }
+}
+
+fn bridges(lab: &Namespace) -> Result<(), String> {
+    lab.try_run("ip link add switch type bridge").map(drop)
 }
 
 fn is_guest() -> Result<(), String> {
@@ -86,6 +93,10 @@ pub const GUEST: &str = "TCPWATCH_GUEST_RUNNER";
 const REJECT: &str = "add table inet guard\n\
     add chain inet guard input { type filter hook input priority 0; }\n\
     add rule inet guard input tcp dport 1 reject with tcp reset\n";
+
+const BRIDGE_REJECT: &str = "add table bridge guard\n\
+    add chain bridge guard prerouting { type filter hook prerouting priority 0; }\n\
+    add rule bridge guard prerouting tcp dport 1 reject with tcp reset\n";
 
 /// nftables commands that lose every arriving segment from this port; [`LOSE_NO_MORE`] ends it.
 pub fn lose_port(ip: Ip, port: u16) -> String {

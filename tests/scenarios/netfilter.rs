@@ -6,9 +6,10 @@ use std::net::SocketAddr;
 use harness::network::PORT;
 use harness::segment::Segment;
 use harness::socket::{End, accept, end_of, local, queue_positions, say, talk};
-use harness::watch::way_of;
+use harness::watch::{blind_spot_of, way_of};
 use harness::{
-    Backends, Dnat, Expected, Ip, Namespace, Need, Pair, Service, Sysctl, Watch, at, wait_for,
+    Backends, Dnat, Expected, Ip, Namespace, Need, Pair, Service, Switched, Sysctl, Unloaded,
+    Watch, at, wait_for,
 };
 
 use crate::scenario::scenarios;
@@ -18,6 +19,8 @@ scenarios! {
     both a_rule_that_rejects_what_goes_out_refuses_its_own_host needs [Need::RejectRule];
     both a_rule_of_a_router_refuses_what_it_translates needs [Need::RejectRule, NFT];
     both a_rule_that_comes_under_a_living_connection_resets_one_end needs [Need::RejectRule];
+    both a_rule_of_a_bridge_refuses_what_passes needs [Need::BridgeReject];
+    both a_rule_whose_code_is_loaded_later_is_seen needs [Need::RejectRule, Need::OwnMachine];
     both of_two_rules_that_can_reject_none_is_named needs [Need::RejectRule];
     both a_rule_of_iptables_nft_is_named needs [Need::IptablesReject("nft")];
     both a_rule_of_iptables_legacy_is_not_named needs [Need::IptablesReject("legacy")];
@@ -29,6 +32,19 @@ scenarios! {
 }
 
 const NFT: Need = Need::Dnat(Dnat::Nftables);
+
+/// Modules that send resets for rules, each before what it depends on.
+const REJECTING: &[&str] = &[
+    "nft_reject_bridge",
+    "nft_reject_inet",
+    "nft_reject_ipv4",
+    "nft_reject_ipv6",
+    "nft_reject",
+    "ipt_REJECT",
+    "ip6t_REJECT",
+    "nf_reject_ipv4",
+    "nf_reject_ipv6",
+];
 
 fn a_rule_that_rejects_what_comes_in_refuses_a_connection(ip: Ip) {
     let pair = Pair::joined(ip);
@@ -141,6 +157,54 @@ fn a_rule_that_comes_under_a_living_connection_resets_one_end(ip: Ip) {
         by_rule(received),
         received_blindly(&pair.client, client, pair.address()),
     );
+    sends_nothing(watch, &[&pair.client, &pair.server]);
+}
+
+/// The reset is made below IP, by code of its own.
+fn a_rule_of_a_bridge_refuses_what_passes(ip: Ip) {
+    let net = Switched::joined(ip);
+    let watch = Watch::on(&[&net.client, &net.switch, &net.server]);
+    let before = net.client.counters();
+
+    let _listener = net.server.listen(net.address());
+    let handle = rejects_in(&net.switch, "bridge", "prerouting", "");
+    let client = net.client.dial(net.address()).refused();
+
+    net.client.counters().since(&before).is(&[("OutRsts", 0), ("AttemptFails", 1)]);
+    let by_rule = |expected: Expected| {
+        expected
+            .refused()
+            .fact("hook", "link_layer")
+            .fact("family", "bridge")
+            .fact("handle", handle)
+    };
+    let [sent, received] = ends(&net.switch, net.address(), &net.client, client);
+    let blind = received_blindly(&net.client, client, net.address());
+    // Before 5.11 the bridge's own code cannot be hooked, and that is said.
+    let seen = blind_spot_of("packet_rejected").is_none();
+    told_if(seen, &watch, by_rule(sent), by_rule(received), blind);
+    sends_nothing(watch, &[&net.client, &net.switch, &net.server]);
+}
+
+/// As on a host without such rules, until the first is made.
+fn a_rule_whose_code_is_loaded_later_is_seen(ip: Ip) {
+    let pair = Pair::joined(ip);
+    let code = Unloaded::all_of(REJECTING);
+    let is_module = code.is_something();
+    let watch = Watch::on(&[&pair.client, &pair.server]);
+    if is_module {
+        watch.expect_coverage("packet_rejected", "idle", |row| row["idle"] == true);
+    }
+    code.load();
+    watch.expect_coverage("packet_rejected", "attached", |row| row["way"].is_string());
+
+    let _listener = pair.server.listen(pair.address());
+    let handle = rejects(&pair.server, "input", "");
+    let client = pair.client.dial(pair.address()).refused();
+
+    let by_rule = |expected: Expected| expected.refused().fact("handle", handle);
+    let [sent, received] = ends(&pair.server, pair.address(), &pair.client, client);
+    watch.expect_joined(&by_rule(sent), &by_rule(received));
     sends_nothing(watch, &[&pair.client, &pair.server]);
 }
 
@@ -330,18 +394,26 @@ fn a_full_table_takes_the_entry_of_a_handshake(ip: Ip) {
 
 /// Adds a rule that rejects connections to our port with a reset; its handle.
 fn rejects(namespace: &Namespace, hook: &str, rest: &str) -> u64 {
-    namespace.nft(&rule(hook, &format!("counter reject with tcp reset {rest}")));
-    let listed = namespace.run("nft -a list table inet guard").stdout;
+    rejects_in(namespace, "inet", hook, rest)
+}
+
+fn rejects_in(namespace: &Namespace, family: &str, hook: &str, rest: &str) -> u64 {
+    namespace.nft(&rule_in(family, hook, &format!("counter reject with tcp reset {rest}")));
+    let listed = namespace.run(&format!("nft -a list table {family} guard")).stdout;
     let line = listed.lines().find(|line| line.contains("reject")).expect("the rule is listed");
     let handle = line.rsplit("# handle ").next().expect("nft -a shows handles");
     handle.trim().parse().expect("a handle is a number")
 }
 
 fn rule(hook: &str, what: &str) -> String {
+    rule_in("inet", hook, what)
+}
+
+fn rule_in(family: &str, hook: &str, what: &str) -> String {
     format!(
-        "add table inet guard\n\
-         add chain inet guard {hook} {{ type filter hook {hook} priority 0; }}\n\
-         add rule inet guard {hook} tcp dport {PORT} {what}\n"
+        "add table {family} guard\n\
+         add chain {family} guard {hook} {{ type filter hook {hook} priority 0; }}\n\
+         add rule {family} guard {hook} tcp dport {PORT} {what}\n"
     )
 }
 
@@ -365,7 +437,11 @@ fn received_blindly(client: &Namespace, local: SocketAddr, remote: SocketAddr) -
 }
 
 fn told(watch: &Watch, sent: Expected, received: Expected, blind: Expected) {
-    if way_of("packet_rejected").is_some() {
+    told_if(way_of("packet_rejected").is_some(), watch, sent, received, blind);
+}
+
+fn told_if(seen: bool, watch: &Watch, sent: Expected, received: Expected, blind: Expected) {
+    if seen {
         watch.expect_joined(&sent.mechanism("rejected"), &received);
     } else {
         watch.expect(&blind);

@@ -8,7 +8,8 @@
 //!
 //! The first two serve the tables of IP, the others those of bridges and devices. Stable kernels took over the longer
 //! shape (Debian's 5.10 has it), and where the code is a module, vmlinux knows no shape at all: so the arguments
-//! themselves tell. The RST is no business of TCP's: `OutRsts` does not count it.
+//! themselves tell. The RST is no business of TCP's: `OutRsts` does not count it. Where the kernel cannot make one (a bad
+//! checksum, no route back) the packet is refused all the same, and told.
 
 use core::hint::black_box;
 

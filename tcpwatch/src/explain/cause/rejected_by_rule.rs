@@ -49,7 +49,8 @@ impl Explains for RejectedByRule {
     ///
     /// The rule itself is named when
     /// 2. all rules that reject with a reset were listed next to the reset, and
-    /// 3. one of them alone can have met the packet: of its family, and at its hook or in a chain that others jump to.
+    /// 3. one of them alone can have met the packet: of its family, and at its hook or in a chain that others jump to;
+    ///    where a bridge or a device refused it, of their families.
     fn infer(case: &Case<'_>) -> Option<(Certainty, Self)> {
         let rejected = case.rejection()?;
         let listed = case.reject_rules().filter(|listed| listed.complete);
@@ -150,7 +151,7 @@ impl fmt::Display for RejectedByRule {
 /// Condition 3.
 fn can_meet(rule: &RejectRule, rejected: &PacketRejected) -> bool {
     if rejected.hook == FilterHook::LinkLayer {
-        return matches!(rule.family.as_str(), "bridge" | "netdev") || rule.hook == Some(FilterHook::Ingress);
+        return matches!(rule.family.as_str(), "bridge" | "netdev");
     }
     let own = if is_v4(rejected) { "ip" } else { "ip6" };
     let family = rule.family == own || rule.family == "inet";

@@ -222,11 +222,14 @@ impl Attached {
         }
     }
 
-    /// The programs that tell facts; helpers tell none.
-    pub(super) fn programs(&self) -> impl Iterator<Item = (Fact, BorrowedFd<'_>)> {
-        let attached = |row: &Row| Some((row.hook.fact, row.attached.as_ref()?.attachment.parts));
-        let parts = self.rows.iter().filter_map(attached);
-        let parts = parts.flat_map(|(fact, parts)| parts.iter().map(move |part| (fact, part)));
+    /// The programs each run of which tells a fact: not helpers, and not those that run for much else.
+    pub(super) fn cold_programs(&self) -> impl Iterator<Item = (Fact, BorrowedFd<'_>)> {
+        let cold = |row: &Row| {
+            let attachment = row.attached.as_ref()?.attachment;
+            row.hook.is_cold(attachment.way).then_some((row.hook.fact, attachment.parts))
+        };
+        let rows = self.rows.iter().filter_map(cold);
+        let parts = rows.flat_map(|(fact, parts)| parts.iter().map(move |part| (fact, part)));
         parts.filter_map(|(fact, part)| {
             Some((fact, self.ebpf.program(part.program)?.fd().ok()?.as_fd()))
         })

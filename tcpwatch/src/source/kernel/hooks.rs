@@ -66,6 +66,16 @@ impl Hook {
         let parts = self.ways.iter().flat_map(|way| way.parts);
         parts.filter_map(|part| Some((part.module?, part.target)))
     }
+
+    /// Its programs run for little else than what they tell. Others run for each connection or each dropped packet and
+    /// leave at once: when one of those is passed over, it is a fact of ours once in a million.
+    pub(super) fn is_cold(&self, way: Way) -> bool {
+        match self.fact {
+            Fact::AcceptQueueOverflowed | Fact::ConntrackDestroyed => false,
+            Fact::Listeners => way != Way::Tracepoint,
+            _ => true,
+        }
+    }
 }
 
 pub(super) const HOOKS: &[Hook] = &[

@@ -131,7 +131,7 @@ impl KernelSource {
     /// Tells what the kernel passed over since the last call. Costs some microseconds for each program: call it every
     /// second or so.
     pub fn tell_nested(&mut self, now: Time, out: &mut Vec<Event>) {
-        let lost = self.nested.since_last(self.attached.programs(), now);
+        let lost = self.nested.since_last(self.attached.cold_programs(), now);
         out.extend(lost.into_iter().map(Event::EventsLost));
     }
 

@@ -3,7 +3,8 @@
 //! The kernel guards its tracing programs against themselves: an fentry program does not run on top of itself, a kprobe
 //! not on top of any kprobe (kernel/trace/bpf_trace.c, `trace_call_bpf`; kernel/bpf/trampoline.c,
 //! `__bpf_prog_enter_recur`). What it passes over it counts, and shows beside the descriptor of the program; before 5.12
-//! it does not count.
+//! it does not count. Of hooks that seldom have anything to tell it is not asked: what they are passed over for is hardly
+//! ever theirs to tell.
 
 use std::collections::BTreeMap;
 use std::fs;

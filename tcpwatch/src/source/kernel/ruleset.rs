@@ -19,12 +19,13 @@ use crate::event::{FilterHook, NetNs, RejectRule, RejectRulesFound};
 
 /// The rules of the calling thread's network namespace. `has_nftables`: the kernel has nf_tables loaded or built in.
 pub fn reject_rules(netns: NetNs, has_nftables: bool) -> RejectRulesFound {
+    let time = clock::now();
     let listed = if has_nftables { list() } else { Ok(Vec::new()) };
     if let Err(error) = &listed {
         log::debug!("cannot list the firewall rules of {netns}: {error}");
     }
     let complete = listed.is_ok() && !legacy_may_reject();
-    RejectRulesFound { time: clock::now(), netns, rules: listed.unwrap_or_default(), complete }
+    RejectRulesFound { time, netns, rules: listed.unwrap_or_default(), complete }
 }
 
 /// Whether nf_tables is loaded as a module.

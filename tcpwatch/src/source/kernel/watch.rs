@@ -115,38 +115,19 @@ impl Watch {
         }
     }
 
-    /// What the events of this round ask for: namespaces to be described, looked at again, owners to be found.
+    /// What the events of this round ask for.
     fn look_into(&mut self, from: usize, out: &mut Vec<Event>) {
-        let mut namespaces = BTreeSet::new();
-        let mut strays = Vec::new();
-        let (mut rejecting, mut pressed) = (BTreeSet::new(), BTreeSet::new());
-        let mut received = false;
-        for event in &out[from..] {
-            namespaces.extend(namespace_of(event));
-            match event {
-                Event::RstSent(rst) if may_be_astray(rst) => {
-                    strays.push((rst.netns, rst.flow.local.addr));
-                }
-                Event::RstSent(rst) => strays.extend(of_listener(rst)),
-                Event::RstReceived(rst) => {
-                    received = true;
-                    self.ownerless.extend(rst.socket.inode.map(|inode| (rst.netns, inode)));
-                }
-                Event::PacketRejected(rst) => drop(rejecting.insert(rst.netns)),
-                Event::ConntrackDestroyed(death) if may_want_room(death) => {
-                    pressed.insert(death.netns);
-                }
-                _ => {}
-            }
-        }
-        if received {
+        let leads = Leads::of(&out[from..]);
+        self.ownerless.extend(leads.ownerless);
+        if leads.received {
             // Code that rejects may have been loaded a moment ago, and have sent it.
             self.follow_modules(out);
         }
-        self.describe(&namespaces, out);
-        rejecting.into_iter().for_each(|netns| self.list_rules(netns, out));
-        pressed.into_iter().for_each(|netns| self.count_again(netns, out));
-        for (netns, addr) in strays {
+        self.describe(&leads.namespaces, out);
+        // Rules change and tables empty: these first.
+        leads.rejecting.into_iter().for_each(|netns| self.list_rules(netns, out));
+        leads.pressed.into_iter().for_each(|netns| self.count_again(netns, out));
+        for (netns, addr) in leads.strays {
             self.look_again(netns, addr, out);
         }
         self.seek_owners(out);
@@ -182,9 +163,10 @@ impl Watch {
             return;
         }
         let start = clock::cpu_time();
-        let rules = self.inventory.reject_rules(netns, self.hooks.has_nftables());
-        out.extend(rules.map(Event::RejectRulesFound));
-        self.listed.insert(netns, now);
+        if let Some(rules) = self.inventory.reject_rules(netns, self.hooks.has_nftables()) {
+            out.push(Event::RejectRulesFound(rules));
+            self.listed.insert(netns, now);
+        }
         self.listings.ran(clock::now(), clock::cpu_time().saturating_sub(start));
     }
 
@@ -215,6 +197,50 @@ impl Watch {
             std::mem::take(&mut self.ownerless).into_iter().take(OWNERLESS).collect();
         inventory::owners(&sockets, out);
         self.owner_walks.ran(clock::now(), clock::cpu_time().saturating_sub(start));
+    }
+}
+
+/// What events ask to be looked into.
+#[derive(Default)]
+struct Leads {
+    /// To be described.
+    namespaces: BTreeSet<NetNs>,
+    /// Namespaces that may have changed, and addresses that may have moved.
+    strays: Vec<(NetNs, IpAddr)>,
+    /// Namespaces with a rule that rejects.
+    rejecting: BTreeSet<NetNs>,
+    /// Namespaces whose conntrack table may be full.
+    pressed: BTreeSet<NetNs>,
+    /// Sockets.
+    ownerless: Vec<(NetNs, u64)>,
+    /// A reset came in.
+    received: bool,
+}
+
+impl Leads {
+    fn of(events: &[Event]) -> Self {
+        let mut leads = Self::default();
+        events.iter().for_each(|event| leads.note(event));
+        leads
+    }
+
+    fn note(&mut self, event: &Event) {
+        self.namespaces.extend(namespace_of(event));
+        match event {
+            Event::RstSent(rst) if may_be_astray(rst) => {
+                self.strays.push((rst.netns, rst.flow.local.addr));
+            }
+            Event::RstSent(rst) => self.strays.extend(of_listener(rst)),
+            Event::RstReceived(rst) => {
+                self.received = true;
+                self.ownerless.extend(rst.socket.inode.map(|inode| (rst.netns, inode)));
+            }
+            Event::PacketRejected(rst) => drop(self.rejecting.insert(rst.netns)),
+            Event::ConntrackDestroyed(death) if may_want_room(death) => {
+                self.pressed.insert(death.netns);
+            }
+            _ => {}
+        }
     }
 }
 
@@ -359,3 +385,44 @@ const OWNERLESS: usize = 1_024;
 
 /// How long a namespace that cannot be described is asked for.
 const INSIST: Duration = Duration::from_secs(1);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::FilterHook;
+    use crate::explain::story::{Story, expired, removed};
+
+    const CLIENT: &str = "10.0.0.9:40000";
+    const SERVICE: &str = "10.96.0.1:80";
+    const BACKEND: &str = "10.0.0.2:80";
+
+    fn leads(story: Story) -> Leads {
+        Leads::of(&story.events())
+    }
+
+    #[test]
+    fn a_rejection_asks_for_the_rules_of_its_namespace() {
+        let leads = leads(Story::new().within(3).rejects_syn(FilterHook::Input, SERVICE, CLIENT));
+        assert_eq!(leads.rejecting, BTreeSet::from([NetNs(3)]));
+        assert!(leads.namespaces.contains(&NetNs(3)) && !leads.received);
+    }
+
+    #[test]
+    fn an_entry_that_the_kernel_took_by_itself_asks_for_the_counters() {
+        let pressed = |death, state, assured| {
+            let story = Story::new();
+            leads(story.loses_unassured_entry(CLIENT, SERVICE, BACKEND, death, state, assured))
+                .pressed
+        };
+        let here = BTreeSet::from([NetNs(9)]);
+        assert_eq!(pressed(removed(9), ConntrackState::SynRecv, false), here);
+        assert_eq!(pressed(removed(9), ConntrackState::CloseWait, true), here);
+        assert!(pressed(removed(9), ConntrackState::Established, true).is_empty());
+        assert!(pressed(expired(), ConntrackState::SynRecv, false).is_empty());
+    }
+
+    #[test]
+    fn a_reset_that_came_in_asks_for_code_that_was_loaded() {
+        assert!(leads(Story::new().refused(CLIENT, SERVICE)).received);
+    }
+}
