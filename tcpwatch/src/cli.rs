@@ -11,6 +11,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use crate::event::NetNs;
 use crate::explain::verdict::Direction;
 use crate::filter::{Filter, Namespace, Net, Ports, cause_codes};
+use crate::recording::{Flight, Trigger};
 
 /// Why was this connection reset? TCP resets explained from the Linux kernel, live.
 #[derive(Debug, Parser)]
@@ -43,12 +44,184 @@ pub enum Command {
     #[command(after_help = RST_EXAMPLES)]
     Rst(Rst),
 
+    /// Record what the kernel tells, to be explained later or elsewhere
+    #[command(after_help = RECORD_EXAMPLES)]
+    Record(Record),
+
+    /// Copy recordings without their addresses and names, for other people's eyes
+    #[command(after_help = ANONYMIZE_EXAMPLES)]
+    Anonymize(Anonymize),
+
+    /// Explain recordings; needs no root and no Linux
+    #[command(after_help = REPLAY_EXAMPLES)]
+    Replay(Replay),
+
     /// List the causes tcpwatch can name
     Causes,
+
+    /// Make a well-known incident in network namespaces of its own, and explain it as it happens
+    #[command(after_help = DEMO_EXAMPLES)]
+    Demo(Demo),
+
+    /// A process of a demo
+    #[command(hide = true)]
+    DemoActor(DemoActor),
 }
 
 #[derive(Args, Debug)]
 pub struct Rst {
+    #[command(flatten)]
+    pub view: View,
+
+    #[command(flatten)]
+    pub watching: Watching,
+
+    #[command(flatten)]
+    pub wanted: Wanted,
+
+    #[command(flatten)]
+    pub limits: Limits,
+
+    /// Also record to a directory of segments, or a FILE.tcpw.jsonl.zst
+    #[arg(long, value_name = "PLACE", help_heading = "Recording")]
+    pub record: Option<PathBuf>,
+
+    #[command(flatten)]
+    pub recording: Recording,
+}
+
+#[derive(Args, Debug)]
+pub struct Record {
+    /// A directory of segments (made when it is not there), a FILE.tcpw.jsonl.zst, or - for stdout
+    #[arg(short = 'o', long = "out", value_name = "PLACE")]
+    pub to: PathBuf,
+
+    #[command(flatten)]
+    pub watching: Watching,
+
+    /// Stop after this time: 60s, 5m, 1h30m
+    #[arg(long = "for", value_name = "DURATION", value_parser = parse_duration)]
+    pub duration: Option<Duration>,
+
+    #[command(flatten)]
+    pub how: Recording,
+}
+
+#[derive(Args, Debug)]
+pub struct Replay {
+    /// Recordings, directories of them, or - for stdin
+    #[arg(value_name = "FILE|DIR", required = true)]
+    pub inputs: Vec<PathBuf>,
+
+    #[command(flatten)]
+    pub view: View,
+
+    #[command(flatten)]
+    pub wanted: Wanted,
+
+    /// Show this many resets; all are counted
+    #[arg(long, value_name = "N")]
+    pub count: Option<NonZeroU64>,
+}
+
+#[derive(Args, Debug)]
+pub struct Anonymize {
+    /// Recordings, directories of them, or - for stdin
+    #[arg(value_name = "FILE|DIR", required = true)]
+    pub inputs: Vec<PathBuf>,
+
+    /// A directory of segments (made when it is not there), a FILE.tcpw.jsonl.zst, or - for stdout
+    #[arg(short = 'o', long = "out", value_name = "PLACE")]
+    pub to: PathBuf,
+
+    /// What to replace
+    #[arg(long, value_enum, default_value_t = Secret::All)]
+    pub level: Secret,
+
+    /// Write what was replaced by what to this new file, to be kept apart from the recording
+    #[arg(long, value_name = "FILE")]
+    pub mapping: Option<PathBuf>,
+
+    #[command(flatten)]
+    pub keeping: Keeping,
+}
+
+/// How to record.
+#[derive(Args, Debug)]
+pub struct Recording {
+    #[command(flatten)]
+    pub keeping: Keeping,
+
+    #[command(flatten)]
+    pub flying: Flying,
+
+    #[command(flatten)]
+    pub anonymizing: Anonymizing,
+}
+
+/// When a directory of segments gets its next one.
+#[derive(Args, Clone, Copy, Debug)]
+#[command(next_help_heading = "Recording")]
+pub struct Keeping {
+    /// Begin the next segment when one is this large: 64M, 1G
+    #[arg(long, value_name = "SIZE", default_value = "64M", value_parser = parse_size)]
+    pub rotate_size: u64,
+
+    /// Begin the next segment when one is this old: 1h
+    #[arg(long, value_name = "DURATION", default_value = "1h", value_parser = parse_duration)]
+    pub rotate_time: Duration,
+}
+
+/// A flight recorder: remembers, and writes when there is a reason.
+#[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Flight recorder")]
+pub struct Flying {
+    /// Keep only the last DURATION in memory, and write it to the directory on SIGUSR1 or --on
+    #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
+    pub ring: Option<Duration>,
+
+    /// Write when this happens: cause=CODE (see `tcpwatch causes`), or rate=N/s resets
+    #[arg(long, value_name = "TRIGGER", value_parser = parse_trigger, requires = "ring")]
+    pub on: Vec<Trigger>,
+
+    /// Go on writing for so long after the reason
+    #[arg(long, value_name = "DURATION", value_parser = parse_duration, default_value = "30s")]
+    #[arg(requires = "ring")]
+    pub after: Duration,
+}
+
+impl Flying {
+    pub fn flight(&self) -> Option<Flight> {
+        let (after, triggers) = (self.after, self.on.clone());
+        self.ring.map(|span| Flight { span, after, triggers })
+    }
+}
+
+/// Recordings for other people's eyes.
+#[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Recording")]
+pub struct Anonymizing {
+    /// Replace addresses and names, the same by the same: all of them, or public addresses only
+    #[arg(long, value_name = "LEVEL", value_enum, num_args = 0..=1, require_equals = true)]
+    #[arg(default_missing_value = "all")]
+    pub anonymize: Option<Secret>,
+
+    /// Write what was replaced by what to this new file, to be kept apart from the recording
+    #[arg(long, value_name = "FILE", requires = "anonymize")]
+    pub mapping: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Secret {
+    /// Addresses (but loopback and multicast), and names of hosts, processes, namespaces and cgroups
+    All,
+    /// Public addresses
+    Public,
+}
+
+/// How verdicts are shown.
+#[derive(Args, Clone, Copy, Debug)]
+pub struct View {
     /// Show a block per reset: cause, numbered evidence, and what to do
     #[arg(long, conflicts_with = "output")]
     pub explain: bool,
@@ -56,7 +229,11 @@ pub struct Rst {
     /// Format of what goes to stdout
     #[arg(short, long, value_enum, default_value_t = Output::Text)]
     pub output: Output,
+}
 
+/// How a running kernel is watched.
+#[derive(Args, Debug)]
+pub struct Watching {
     /// Write a line `ready` to this file descriptor when every hook is live; stderr gets one in any case
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(i32).range(0..))]
     pub ready_fd: Option<i32>,
@@ -64,12 +241,45 @@ pub struct Rst {
     /// Kernel type information, where the kernel has none at /sys/kernel/btf/vmlinux
     #[arg(long, value_name = "FILE")]
     pub btf: Option<PathBuf>,
+}
+
+#[derive(Args, Debug)]
+pub struct Demo {
+    /// What is to happen
+    #[arg(value_enum)]
+    pub incident: Incident,
+
+    /// Kernel type information, where the kernel has none at /sys/kernel/btf/vmlinux
+    #[arg(long, value_name = "FILE")]
+    pub btf: Option<PathBuf>,
+
+    /// Also record to a directory of segments, or a FILE.tcpw.jsonl.zst
+    #[arg(long, value_name = "PLACE", help_heading = "Recording")]
+    pub record: Option<PathBuf>,
 
     #[command(flatten)]
-    pub wanted: Wanted,
+    pub recording: Recording,
+}
 
-    #[command(flatten)]
-    pub limits: Limits,
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Incident {
+    /// An idle connection through a service address outlives its conntrack entry
+    Conntrack,
+    /// Clients meet a full accept queue, with tcp_abort_on_overflow 0 and 1
+    Overflow,
+    /// Clients are sent to a server that has stopped, and to one that does not listen yet
+    Rollout,
+}
+
+/// What a demo tells its own processes.
+#[derive(Args, Debug)]
+pub struct DemoActor {
+    /// What it calls itself
+    pub name: String,
+
+    /// Enter the network namespace of this process instead of making one
+    #[arg(long, value_name = "PID")]
+    pub within: Option<u32>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -191,6 +401,44 @@ fn duration(text: &str) -> Option<Duration> {
     Some(total).filter(|_| !text.is_empty())
 }
 
+fn parse_trigger(text: &str) -> Result<Trigger, String> {
+    trigger(text).ok_or_else(|| {
+        "expected cause=CODE (`tcpwatch causes` lists them), cause=unexplained, or rate=N/s such as rate=50/s".into()
+    })
+}
+
+fn trigger(text: &str) -> Option<Trigger> {
+    match text.split_once('=')? {
+        ("cause", code) => {
+            cause_codes().any(|known| known == code).then(|| Trigger::Cause(code.into()))
+        }
+        ("rate", rate) => {
+            let resets = rate.strip_suffix("/s")?.parse().ok()?;
+            (1..=MOST_PER_SECOND).contains(&resets).then_some(Trigger::Rate(resets))
+        }
+        _ => None,
+    }
+}
+
+/// A rate is found by remembering the times of as many resets.
+const MOST_PER_SECOND: usize = 1_000_000;
+
+fn parse_size(text: &str) -> Result<u64, String> {
+    size(text).ok_or_else(|| "expected a number with a unit (K, M, G) such as 64M".into())
+}
+
+/// Bytes; units are powers of ten, as for disks.
+fn size(text: &str) -> Option<u64> {
+    let (number, unit) = split_where(text, |c| !c.is_ascii_digit());
+    let unit = match unit {
+        "K" => 1_000,
+        "M" => 1_000_000,
+        "G" => 1_000_000_000,
+        _ => return None,
+    };
+    number.parse::<u64>().ok()?.checked_mul(unit)
+}
+
 fn split_where(text: &str, end: impl Fn(char) -> bool) -> (&str, &str) {
     text.split_at(text.find(end).unwrap_or(text.len()))
 }
@@ -214,6 +462,39 @@ Examples:
   tcpwatch rst --cause conntrack-expired,conntrack-flushed --host 10.0.0.0/8
   tcpwatch rst -o json --count 100 | jq -r 'select(.type == \"verdict\").cause'";
 
+const DEMO_EXAMPLES: &str = "\
+Examples:
+  tcpwatch demo conntrack     a service, two back ends, and a client that is silent for too long
+  tcpwatch demo overflow      a server that does not accept(), and one client too many
+  tcpwatch demo rollout       a server that has just stopped, another that is still starting
+  tcpwatch demo conntrack --record demo.tcpw.jsonl.zst     to be replayed elsewhere
+
+Needs root, and nothing else: no ip, no nft. It takes some seconds. All it makes is in network
+namespaces of its own, and gone when it ends, however it ends. The kernel may load its modules
+veth and, for conntrack, nf_tables, nft_chain_nat, nft_nat and nft_numgen.
+
+Exit codes: 0 the incident was explained, 1 it was not (the message says the next step).";
+
+const RECORD_EXAMPLES: &str = "\
+Examples:
+  tcpwatch record -o incident.tcpw.jsonl.zst --for 10m   one file
+  tcpwatch record -o /var/lib/tcpwatch                   a directory of segments
+  tcpwatch record -o rare --ring 60s --on cause=conntrack-expired   only what leads to it, and 30 s more
+  kubectl debug node/n1 --image tcpwatch -- tcpwatch record -o - > n1.tcpw.jsonl.zst
+  tcpwatch rst --explain --record incident               watch and record";
+
+const ANONYMIZE_EXAMPLES: &str = "\
+Examples:
+  tcpwatch anonymize incident.tcpw.jsonl.zst -o public.tcpw.jsonl.zst
+  tcpwatch anonymize incident -o public --mapping mapping.jsonl   you can translate answers back
+Sysctls and what the kernel did stay, so does the explanation. Ports, process and user numbers stay too.";
+
+const REPLAY_EXAMPLES: &str = "\
+Examples:
+  tcpwatch replay incident.tcpw.jsonl.zst --explain
+  tcpwatch replay /var/lib/tcpwatch --port 8080 -o json
+  zstdcat incident.tcpw.jsonl.zst | jq -c 'select(.type == \"rst_sent\")'   the events themselves";
+
 const EXIT_CODES: &str = "\
 Exit codes: 0 ok, 1 failure (the message says the next step), 2 wrong usage, 3 a gate was not met.
 Needs root, or CAP_BPF and CAP_PERFMON; more to see every namespace and process (see README.md).";
@@ -230,7 +511,7 @@ mod tests {
         let cli = Cli::try_from_words(words.split_whitespace())?;
         match cli.command {
             Command::Rst(rst) => Ok(rst),
-            Command::Causes => unreachable!(),
+            _ => unreachable!(),
         }
     }
 
@@ -271,9 +552,26 @@ mod tests {
     }
 
     #[test]
+    fn a_demo_is_named_by_its_incident() {
+        let demo = |words: [&str; 3]| Cli::try_from_words(words).map(|cli| cli.command);
+        let rollout = demo(["tcpwatch", "demo", "rollout"]).unwrap();
+        assert!(matches!(rollout, Command::Demo(Demo { incident: Incident::Rollout, .. })));
+        let refused = demo(["tcpwatch", "demo", "earthquake"]).unwrap_err().to_string();
+        assert!(refused.contains("possible values: conntrack, overflow, rollout"), "{refused}");
+        let help = demo(["tcpwatch", "demo", "--help"]).unwrap_err().to_string();
+        assert!(help.contains("Examples:") && help.contains("nft_numgen"), "{help}");
+    }
+
+    #[test]
+    fn the_verb_of_actors_is_not_for_people() {
+        let help = Cli::command().render_long_help().to_string();
+        assert!(help.contains("demo ") && !help.contains("demo-actor"), "{help}");
+    }
+
+    #[test]
     fn nothing_said_means_everything_as_text() {
         let rst = parsed("").unwrap();
-        assert_eq!(rst.output, Output::Text);
+        assert_eq!(rst.view.output, Output::Text);
         assert_eq!(rst.wanted.filter(Vec::new()), Filter::default());
         assert_eq!((rst.limits.duration, rst.limits.count), (None, None));
     }
@@ -323,6 +621,34 @@ mod tests {
         refused("--sent --received");
         refused("--explain -o json");
         refused("--colour");
+    }
+
+    #[test]
+    fn a_flight_recorder_has_its_reasons() {
+        let flying =
+            parsed("--record rare --ring 60s --on cause=no-listener --on rate=50/s --after 5s");
+        let flight = flying.unwrap().recording.flying.flight().unwrap();
+        assert_eq!((flight.span.as_secs(), flight.after.as_secs()), (60, 5));
+        assert_eq!(flight.triggers, [Trigger::Cause("no-listener".into()), Trigger::Rate(50)]);
+        assert_eq!(parsed("--record all").unwrap().recording.flying.flight(), None);
+    }
+
+    #[test]
+    fn reasons_in_other_forms_are_refused() {
+        for text in [
+            "",
+            "cause",
+            "cause=",
+            "cause=gremlins",
+            "rate=50",
+            "rate=0/s",
+            "rate=-1/s",
+            "rate=9999999/s",
+        ] {
+            assert_eq!(trigger(text), None, "{text}");
+        }
+        refused("--on rate=5/s");
+        refused("--record x --after 5s");
     }
 
     #[test]

@@ -43,6 +43,11 @@ impl Engine {
         Self::default()
     }
 
+    /// One that remembers nothing, and numbers its verdicts on from `verdicts`.
+    pub fn after(verdicts: u64) -> Self {
+        Self { concluded: Concluded::after(verdicts), ..Self::default() }
+    }
+
     /// What follows from an event. Events must come in order of time.
     pub fn observe(&mut self, event: &Event) -> Vec<Conclusion> {
         let mut conclusions = self.close_due(event.time());

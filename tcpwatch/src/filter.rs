@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use crate::event::{Endpoint, NetNs};
 use crate::explain::cause::Cause;
-use crate::explain::verdict::{Amendment, Direction, Finding, Verdict};
+use crate::explain::verdict::{Amendment, Direction, UNEXPLAINED, Verdict};
 
 /// Several values of one kind mean any of them; several kinds mean all of them; none means everything.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -22,12 +22,9 @@ pub struct Filter {
     pub direction: Option<Direction>,
 }
 
-/// Stands for verdicts without a cause.
-pub const UNEXPLAINED: &str = "unexplained";
-
 impl Filter {
     pub fn matches(&self, verdict: &Verdict) -> bool {
-        self.matches_place(verdict) && self.matches_cause(code(&verdict.finding))
+        self.matches_place(verdict) && self.matches_cause(verdict.finding.code())
     }
 
     fn matches_everything(&self) -> bool {
@@ -55,13 +52,6 @@ fn any<T>(wanted: &[T], matches: impl FnMut(&T) -> bool) -> bool {
 
 fn endpoints(verdict: &Verdict) -> impl Iterator<Item = Endpoint> {
     [verdict.flow.local, verdict.flow.remote].into_iter().chain(verdict.service)
-}
-
-fn code(finding: &Finding) -> &'static str {
-    match finding {
-        Finding::Explained(best) => best.cause.code(),
-        Finding::Unexplained { .. } => UNEXPLAINED,
-    }
 }
 
 /// A network namespace by inode number, or by what it is called.

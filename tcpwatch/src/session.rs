@@ -1,4 +1,4 @@
-//! *The* loop: event → timeline → engine → filter → sinks. Live and replay both run it.
+//! *The* loop: event → tap → timeline → engine → filter → sinks. Live and replay both run it.
 
 use std::io;
 use std::sync::Arc;
@@ -8,42 +8,100 @@ use crate::engine::Engine;
 use crate::event::{Event, Time};
 use crate::explain::verdict::{Amendment, Conclusion, Totals, Verdict};
 use crate::filter::{Filter, Gate, Passage};
+use crate::recording::{Account, Recorder};
 use crate::sink::{Sink, Summary};
 use crate::timeline::Timeline;
 
-/// One run, from the first event to the totals.
+/// Everything from the first event to the totals. It may hold several streams: recordings of one run after another.
 pub struct Session {
+    tap: Option<Recorder>,
     timeline: Timeline,
     engine: Engine,
+    /// The account of the streams that came before the present one.
+    before: Totals,
     desk: Desk,
     /// Latest time told to the sinks.
     until: Time,
 }
 
 impl Session {
-    /// `slack` must be at least the interval at which the slowest source is drained. After `count` verdicts shown
-    /// nothing new is shown.
-    pub fn new(
-        slack: Duration,
-        filter: Filter,
-        count: Option<u64>,
-        sinks: Vec<Box<dyn Sink>>,
-    ) -> Self {
-        let desk = Desk { gate: Gate::new(filter), sinks, count, verdicts: 0, shown: 0 };
-        Self { timeline: Timeline::new(slack), engine: Engine::new(), desk, until: Time::default() }
+    /// After `count` verdicts shown nothing new is shown.
+    pub fn new(filter: Filter, count: Option<u64>, sinks: Vec<Box<dyn Sink>>) -> Self {
+        Self {
+            tap: None,
+            timeline: Timeline::new(SLACK),
+            engine: Engine::new(),
+            before: Totals::default(),
+            desk: Desk { gate: Gate::new(filter), sinks, count, verdicts: 0, shown: 0 },
+            until: Time::default(),
+        }
     }
 
-    /// Takes what was drained together. All of it goes in before anything comes out: one ring's latest event must
-    /// not overtake another ring's earliest.
+    /// Also records everything it is told.
+    pub fn recorded_by(mut self, recorder: Option<Recorder>) -> Self {
+        self.tap = recorder;
+        self
+    }
+
+    /// Takes events as they were drained, and works on them when a tick says that time has passed. So the same
+    /// events in the same order give the same words, however they were cut into portions.
     pub fn feed(&mut self, events: impl IntoIterator<Item = Event>) -> io::Result<()> {
-        for event in events {
-            self.desk.introduce(&event)?;
-            self.timeline.push(event);
+        events.into_iter().try_for_each(|event| self.take(event))
+    }
+
+    fn take(&mut self, event: Event) -> io::Result<()> {
+        if let Some(recorder) = &mut self.tap {
+            recorder.record(&event);
         }
-        while let Some(event) = self.timeline.next_ready() {
+        if let Event::HostDescribed(_) = event {
+            self.begin_stream()?;
+        }
+        self.desk.introduce(&event)?;
+        let time_passed = matches!(event, Event::Tick { .. });
+        self.timeline.push(event);
+        while time_passed && let Some(event) = self.timeline.next_ready() {
             self.observe(&event)?;
         }
         Ok(())
+    }
+
+    /// A host is described first of all: what came before was another stream, with another clock.
+    fn begin_stream(&mut self) -> io::Result<()> {
+        self.end_stream()?;
+        let engine = Engine::after(self.desk.verdicts);
+        self.before.add(std::mem::replace(&mut self.engine, engine).totals());
+        self.timeline = Timeline::new(SLACK);
+        self.until = Time::default();
+        Ok(())
+    }
+
+    fn end_stream(&mut self) -> io::Result<()> {
+        while let Some(event) = self.timeline.next_remaining() {
+            self.observe(&event)?;
+        }
+        let conclusions = self.engine.finish();
+        self.tell(conclusions)
+    }
+
+    /// Writes what a flight recorder remembers, because the user asked for it.
+    pub fn trigger(&mut self, reason: &str) {
+        if let Some(recorder) = &mut self.tap {
+            recorder.trigger(reason.to_owned());
+        }
+    }
+
+    /// [`Self::trigger`] does something.
+    pub fn has_flight_recorder(&self) -> bool {
+        self.tap.as_ref().is_some_and(Recorder::is_flight_recorder)
+    }
+
+    fn tell(&mut self, conclusions: Vec<Conclusion>) -> io::Result<()> {
+        if let Some(recorder) = &mut self.tap {
+            for conclusion in &conclusions {
+                recorder.concluded(conclusion.code());
+            }
+        }
+        self.desk.tell(conclusions)
     }
 
     /// Writes what was gathered.
@@ -53,7 +111,7 @@ impl Session {
 
     /// Something waits for time to pass: ticks are wanted.
     pub fn pending(&self) -> bool {
-        !self.timeline.is_empty() || self.engine.pending()
+        self.timeline.holds_events() || self.engine.pending()
     }
 
     /// As many verdicts were shown as were asked for.
@@ -61,21 +119,22 @@ impl Session {
         self.desk.is_done()
     }
 
-    /// Closes what is open, and gives account. `cpu` is our own time, where there was a run to measure.
-    pub fn finish(mut self, cpu: Option<Duration>) -> io::Result<Totals> {
-        while let Some(event) = self.timeline.next_remaining() {
-            self.observe(&event)?;
-        }
-        self.desk.tell(self.engine.finish())?;
-        let totals = self.engine.totals();
+    /// Closes what is open, and gives account. `cpu` is the run's own time, where it was measured.
+    pub fn finish(mut self, cpu: Option<Duration>) -> io::Result<Ended> {
+        self.end_stream()?;
+        let mut totals = self.before;
+        totals.add(self.engine.totals());
         let summary = Summary { totals: &totals, hidden: self.desk.hidden(), cpu };
         self.desk.each(|sink| sink.totals(&summary))?;
-        self.flush()?;
-        Ok(totals)
+        self.desk.each(|sink| sink.flush())?;
+        let account = Account::new(totals.explained, totals.unexplained, totals.lost, cpu);
+        let recording = self.tap.map_or(Ok(()), |recorder| recorder.finish(Some(account)));
+        Ok(Ended { totals, recording })
     }
 
     fn observe(&mut self, event: &Event) -> io::Result<()> {
-        self.desk.tell(self.engine.observe(event))?;
+        let conclusions = self.engine.observe(event);
+        self.tell(conclusions)?;
         if let Event::EventsLost(lost) = event {
             self.desk.each(|sink| sink.lost(lost))?;
         }
@@ -86,6 +145,17 @@ impl Session {
         Ok(())
     }
 }
+
+/// What is left when a session is over.
+pub struct Ended {
+    pub totals: Totals,
+    /// Why the recording is not whole, if one was wanted.
+    pub recording: anyhow::Result<()>,
+}
+
+/// Twice the interval at which a running kernel is drained, so that a late wake-up does not cost an event. A
+/// recording is replayed with the same: the same order, the same losses.
+const SLACK: Duration = Duration::from_millis(20);
 
 /// Hands conclusions to the sinks, as far as they are wanted.
 struct Desk {
@@ -196,13 +266,11 @@ mod tests {
     fn written(filter: Filter, count: Option<u64>) -> String {
         let shared = Shared::default();
         let sink = Line::new(Clock::utc(), Paint::PLAIN, shared.clone());
-        let mut session = Session::new(SLACK, filter, count, vec![Box::new(sink)]);
+        let mut session = Session::new(filter, count, vec![Box::new(sink)]);
         session.feed(two_refusals()).unwrap();
         session.finish(None).unwrap();
         String::from_utf8(shared.0.take()).unwrap()
     }
-
-    const SLACK: Duration = Duration::from_millis(20);
 
     #[test]
     fn every_verdict_is_shown_and_counted() {
@@ -229,9 +297,9 @@ mod tests {
 
     #[test]
     fn nobody_reading_is_an_error_to_be_told() {
-        let mut session =
-            Session::new(SLACK, Filter::default(), None, vec![Box::new(Json::new(Closed))]);
+        let mut session = Session::new(Filter::default(), None, vec![Box::new(Json::new(Closed))]);
         session.feed(two_refusals()).unwrap();
+        session.feed([Event::Tick { time: Time(u64::MAX) }]).unwrap();
         assert_eq!(session.flush().unwrap_err().kind(), io::ErrorKind::BrokenPipe);
     }
 }

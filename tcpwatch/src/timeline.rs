@@ -45,9 +45,9 @@ impl Timeline {
         self.waiting.push(Waiting { time, arrival: self.arrivals, event });
     }
 
-    /// Nothing waits for its turn.
-    pub fn is_empty(&self) -> bool {
-        self.waiting.is_empty()
+    /// Events wait for their turn; ticks alone need no other tick.
+    pub fn holds_events(&self) -> bool {
+        self.waiting.iter().any(|waiting| !matches!(waiting.event, Event::Tick { .. }))
     }
 
     /// The next event whose turn has come.
@@ -165,6 +165,15 @@ mod tests {
         timeline.push(late_listener());
         let Some(Event::EventsLost(lost)) = timeline.next_ready() else { panic!("not lost") };
         assert_eq!((lost.fact, lost.count, lost.stage), (Fact::Listeners, 1, LossStage::Late));
+    }
+
+    #[test]
+    fn ticks_alone_wait_for_nothing() {
+        let mut timeline = Timeline::new(Duration::from_millis(10));
+        timeline.push(tick(5));
+        assert!(!timeline.holds_events());
+        timeline.push(late_listener());
+        assert!(timeline.holds_events());
     }
 
     #[test]

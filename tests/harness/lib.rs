@@ -5,6 +5,7 @@
 
 pub mod address;
 pub mod counters;
+pub mod demo;
 pub mod helper;
 pub mod module;
 pub mod namespace;

@@ -9,6 +9,7 @@
 )]
 
 mod conntrack;
+mod demo;
 mod guest;
 mod handover;
 mod listener;
@@ -46,6 +47,7 @@ fn scenarios() -> Vec<Scenario> {
         netfilter::scenarios(),
         unexplained::scenarios(),
         storm::scenarios(),
+        demo::scenarios(),
     ]
     .concat()
 }

@@ -1,8 +1,17 @@
 //! The verbs, one per file.
 
+mod anonymize;
 mod causes;
 #[cfg(feature = "live")]
+mod demo;
+#[cfg(feature = "live")]
+mod netns;
+mod place;
+#[cfg(feature = "live")]
 mod ready;
+#[cfg(feature = "live")]
+mod record;
+mod replay;
 #[cfg(feature = "live")]
 mod rst;
 #[cfg(feature = "live")]
@@ -10,6 +19,9 @@ mod signals;
 mod stdout;
 #[cfg(feature = "live")]
 mod urgent;
+mod view;
+#[cfg(feature = "live")]
+mod watch;
 
 use stdout::Stdout;
 
@@ -17,13 +29,26 @@ use crate::cli::{Cli, Command};
 
 /// Does what was asked for.
 pub fn run(cli: &Cli) -> anyhow::Result<()> {
+    let verbose = cli.verbose > 0;
     match &cli.command {
         #[cfg(feature = "live")]
-        Command::Rst(args) => rst::run(args, cli.verbose > 0),
+        Command::Rst(args) => rst::run(args, verbose),
+        #[cfg(feature = "live")]
+        Command::Record(args) => record::run(args, verbose),
+        #[cfg(feature = "live")]
+        Command::Demo(args) => demo::run(args, verbose),
+        #[cfg(feature = "live")]
+        Command::DemoActor(args) => crate::demo::play(&args.name, args.within),
         #[cfg(not(feature = "live"))]
-        Command::Rst(_) => anyhow::bail!(
-            "this tcpwatch was built without support for watching a kernel. Build it with the feature `live`"
-        ),
+        Command::Rst(_) | Command::Record(_) | Command::Demo(_) | Command::DemoActor(_) => {
+            anyhow::bail!(
+                "this tcpwatch was built without support for watching a kernel. Build it with the feature `live`"
+            )
+        }
+        Command::Anonymize(args) => anonymize::run(args),
+        Command::Replay(args) => replay::run(args, verbose),
         Command::Causes => causes::run(Stdout::open()?),
     }
 }
+
+const CANNOT_WRITE: &str = "cannot write to stdout. Make room, or send it elsewhere";

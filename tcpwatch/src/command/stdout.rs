@@ -14,8 +14,11 @@ impl Stdout {
         Ok(Self(File::from(io::stdout().as_fd().try_clone_to_owned()?)))
     }
 
+    pub(super) fn is_terminal(&self) -> bool {
+        rustix::termios::isatty(&self.0)
+    }
+
     /// Columns of the terminal, if it is one.
-    #[cfg(feature = "live")]
     pub(super) fn columns(&self) -> Option<usize> {
         let size = rustix::termios::tcgetwinsize(&self.0).ok()?;
         Some(usize::from(size.ws_col)).filter(|columns| *columns > 0)

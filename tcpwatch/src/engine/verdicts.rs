@@ -24,6 +24,10 @@ pub(super) struct Concluded {
 }
 
 impl Concluded {
+    pub(super) fn after(count: u64) -> Self {
+        Self { count, ..Self::default() }
+    }
+
     pub(super) fn reply(&mut self, rst: &RstSent, memory: &Memory) -> Arc<Verdict> {
         let case = Case::new(Opened::Reply(rst), memory);
         let (symptom, errno) = felt_by_peer(case.mechanism(), rst.segment.flags);

@@ -3,6 +3,7 @@
 //! Whatever the engine consults arrived as one of these, so that a recording replays to the same verdicts.
 #![deny(clippy::disallowed_methods, clippy::disallowed_macros)]
 
+mod address;
 mod conntrack;
 mod counters;
 mod coverage;

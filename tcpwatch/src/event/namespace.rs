@@ -10,6 +10,7 @@ use super::{NetNs, Time};
 pub struct HostDescribed {
     pub time: Time,
     /// Nanoseconds since 1970 at [`Self::time`].
+    #[serde(with = "super::time::seconds")]
     pub wall: u64,
     pub hostname: String,
     pub boot_id: String,

@@ -101,7 +101,7 @@ impl TcpFlags {
 /// Kernel address of a packet: the same packet in two events a few microseconds apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct PacketId(pub u64);
+pub struct PacketId(#[serde(with = "super::address")] pub u64);
 
 /// What conntrack thought of a packet (`skb->_nfct`, `enum ip_conntrack_info`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 /// Kernel address of a sock: an identity among living sockets, reused soon after.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct SocketId(pub u64);
+pub struct SocketId(#[serde(with = "super::address")] pub u64);
 
 /// What a hook read from the socket it was given.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -50,6 +50,19 @@ pub enum Finding {
     },
 }
 
+/// Stands for verdicts without a cause, where causes are named by code.
+pub const UNEXPLAINED: &str = "unexplained";
+
+impl Finding {
+    /// The code of the cause, or [`UNEXPLAINED`].
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Explained(best) => best.cause.code(),
+            Self::Unexplained { .. } => UNEXPLAINED,
+        }
+    }
+}
+
 /// A cause with its evidence and how sure we are.
 #[derive(Clone, Debug)]
 pub struct Explanation {
@@ -192,6 +205,16 @@ pub enum Conclusion {
     Amendment(Box<Amendment>),
 }
 
+impl Conclusion {
+    /// The code of the cause, or [`UNEXPLAINED`].
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Verdict(verdict) => verdict.finding.code(),
+            Self::Amendment(amendment) => amendment.explanation.cause.code(),
+        }
+    }
+}
+
 /// The account of a whole run.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Totals {
@@ -202,6 +225,19 @@ pub struct Totals {
     /// Verdicts per cause code.
     pub causes: BTreeMap<&'static str, u64>,
     pub namespaces: Vec<NamespaceTotals>,
+}
+
+impl Totals {
+    /// Takes in the account of another stream. Namespaces of different streams stay apart.
+    pub fn add(&mut self, other: Self) {
+        self.explained += other.explained;
+        self.unexplained += other.unexplained;
+        self.lost += other.lost;
+        for (code, count) in other.causes {
+            *self.causes.entry(code).or_default() += count;
+        }
+        self.namespaces.extend(other.namespaces);
+    }
 }
 
 /// One namespace against the kernel's own counter.

@@ -2,8 +2,21 @@
 
 /// Everything below `command`: the edges put the house together.
 const ALL: &[&str] = &[
-    "cli", "session", "source", "decode", "filter", "sink", "timeline", "engine", "explain",
-    "memory", "btf", "event", WIRE,
+    "cli",
+    "session",
+    "demo",
+    "source",
+    "recording",
+    "decode",
+    "filter",
+    "sink",
+    "timeline",
+    "engine",
+    "explain",
+    "memory",
+    "btf",
+    "event",
+    WIRE,
 ];
 
 /// The crate with wire records and offsets; to be known as little as any room above.
@@ -14,9 +27,11 @@ pub(crate) const WIRE: &str = "tcpwatch_common";
 #[rustfmt::skip]
 pub(crate) const ROOMS: &[(&str, &[&str])] = &[
     ("command", ALL),
-    ("cli", &["filter", "explain", "event"]),
-    ("session", &["filter", "sink", "timeline", "engine", "explain", "event"]),
+    ("cli", &["recording", "filter", "explain", "event"]),
+    ("session", &["recording", "filter", "sink", "timeline", "engine", "explain", "event"]),
+    ("demo", &["source", "sink", "explain", "event"]),
     ("source", &["decode", "btf", "event", WIRE]),
+    ("recording", &["event"]),
     ("decode", &["event", WIRE]),
     ("filter", &["explain", "event"]),
     ("sink", &["explain", "event"]),
@@ -42,7 +57,8 @@ pub(crate) const FENCES: &[(&str, &str, &str)] = &[
 pub(crate) const OPEN: &[&str] = &["crate::explain::cause::Cause"];
 
 /// Files that are compiled for tests only: a story may tell the whole house.
-pub(crate) const TEST_FILES: &[&str] = &["laws", "explain/story", "sink/samples"];
+pub(crate) const TEST_FILES: &[&str] =
+    &["laws", "explain/story", "recording/samples", "sink/samples"];
 
 /// Files here do not name each other by `super::` either.
 pub(crate) const LONERS: &str = "explain/cause";

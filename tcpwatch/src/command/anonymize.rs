@@ -1,0 +1,44 @@
+//! `tcpwatch anonymize`: copies recordings without their addresses and names.
+
+use std::fs::{File, OpenOptions};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+
+use anyhow::{Context, bail};
+
+use super::place;
+use crate::cli::{Anonymize, Secret};
+use crate::recording::{Anonymizer, Level, Recorder, Stream, Told};
+use crate::sink::Clean;
+
+pub(super) fn run(args: &Anonymize) -> anyhow::Result<()> {
+    let place = place::of(&args.to, &args.keeping)?;
+    let anonymizer = anonymizer(args.level, args.mapping.as_deref())?;
+    let mut recorder = Recorder::new(place).anonymized_by(Some(anonymizer));
+    let mut stream = Stream::open(&args.inputs);
+    while let Some(told) = stream.next_told() {
+        match told {
+            Told::Event(event) => recorder.record(&event),
+            Told::Note(note) => log::warn!("{}", Clean(&note)),
+        }
+    }
+    recorder.finish(stream.account())?;
+    if stream.failed() > 0 {
+        bail!("not all of the input could be read; see above. What could be read was copied");
+    }
+    Ok(())
+}
+
+/// With a key that nobody gets to know.
+pub(super) fn anonymizer(level: Secret, mapping: Option<&Path>) -> anyhow::Result<Anonymizer> {
+    let level = match level {
+        Secret::All => Level::All,
+        Secret::Public => Level::Public,
+    };
+    Anonymizer::new(level, mapping.map(new_file).transpose()?)
+}
+
+fn new_file(path: &Path) -> anyhow::Result<File> {
+    let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
+    file.with_context(|| format!("cannot create {}", path.display()))
+}

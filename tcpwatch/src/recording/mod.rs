@@ -1,0 +1,36 @@
+//! Events on disk: what a run was told, in the order it was told, so that it can be explained again anywhere.
+//!
+//! A recording holds events, never verdicts: an old one gains from new causes. `format.md` describes the files and
+//! promises that they stay readable.
+
+mod anonymize;
+mod context;
+mod frame;
+mod line;
+mod place;
+mod reader;
+mod recorder;
+mod ring;
+#[cfg(test)]
+mod samples;
+mod segment;
+mod stream;
+mod trigger;
+mod upgrade;
+
+pub use anonymize::{Anonymizer, Level};
+pub use line::{Account, End, Header, Line, Start};
+pub use place::{Place, Rotation};
+pub use reader::{Damage, Reader};
+pub use recorder::{Flight, Recorder};
+pub use stream::{Stream, Told};
+pub use trigger::Trigger;
+
+/// Raised when a name changes its meaning or goes; `upgrade` then gets a row. New names come without.
+pub const SCHEMA: u32 = 1;
+
+/// How the name of a recording ends; while it is written, [`PART`] follows.
+pub const EXTENSION: &str = ".tcpw.jsonl.zst";
+
+/// Ends the name of a file that is still being written, or was when its writer died.
+pub const PART: &str = ".part";
