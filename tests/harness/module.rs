@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 use nix::errno::Errno;
 use nix::kmod::{DeleteModuleFlags, ModuleInitFlags, delete_module, finit_module};
 
+use crate::patience::wait_for;
+
 /// Where a guest keeps the modules of its kernel.
 const FOLDER: &str = "/modules";
 
@@ -63,15 +65,20 @@ fn file(name: &str) -> PathBuf {
     Path::new(FOLDER).join(format!("{name}.ko"))
 }
 
-/// False when it is built in or not there.
+/// False when it is built in or not there. Namespaces that have just ended hold it for a while.
 fn remove(name: &str) -> bool {
     if !file(name).exists() {
         return false;
     }
+    wait_for("a module to be free", || try_to_remove(name))
+}
+
+fn try_to_remove(name: &str) -> Option<bool> {
     let name = std::ffi::CString::new(name).expect("names have no NUL");
     match delete_module(&name, DeleteModuleFlags::O_NONBLOCK) {
-        Ok(()) => true,
-        Err(Errno::ENOENT) => false,
+        Ok(()) => Some(true),
+        Err(Errno::ENOENT) => Some(false),
+        Err(Errno::EAGAIN | Errno::EBUSY) => None,
         Err(error) => panic!("cannot take out {name:?}: {error}"),
     }
 }
