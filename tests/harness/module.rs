@@ -20,10 +20,11 @@ pub struct Unloaded {
 impl Unloaded {
     /// Takes out what is loaded of these; each stands before those it depends on.
     pub fn all_of(names: &[&str]) -> Self {
-        let mut files: Vec<_> =
-            names.iter().filter(|name| remove(name)).map(|name| file(name)).collect();
-        files.reverse();
-        Self { files }
+        let mut unloaded = Self { files: Vec::new() };
+        for name in names.iter().filter(|name| remove(name)) {
+            unloaded.files.insert(0, file(name));
+        }
+        unloaded
     }
 
     /// Something was taken out: this kernel has it as a module.

@@ -32,8 +32,7 @@ impl Concluded {
         let case = Case::new(Opened::Reply(rst), memory);
         let (symptom, errno) = felt_by_peer(case.mechanism(), rst.segment.flags);
         let (finding, also) = conclude(&case);
-        let service =
-            case.lost_translation().yes().map(|lost| lost.entry.entry.original.destination);
+        let service = case.service();
         self.keep(Verdict {
             id: 0,
             time: rst.time,

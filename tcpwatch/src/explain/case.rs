@@ -171,6 +171,14 @@ impl<'a> Case<'a> {
         Seen::or_absent(found, self.heard_all_of_conntrack())
     }
 
+    /// The service address the client dialled, where a segment shows that it was not translated.
+    pub fn service(&self) -> Option<Endpoint> {
+        let lost = self.lost_translation().yes().map(|lost| lost.entry.entry);
+        let invalid = self.invalid_packet().yes().filter(|invalid| invalid.is_of_translation());
+        let entry = lost.or(invalid.map(|invalid| invalid.entry))?;
+        Some(entry.original.destination)
+    }
+
     /// Netlink messages are heard in a namespace only some time after it has appeared, and entries made before are
     /// never announced (net/netfilter/nf_conntrack_ecache.c, `nf_ct_ecache_ext_add`): where one is that new, not
     /// having heard of a death proves nothing.
