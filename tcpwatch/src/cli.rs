@@ -56,6 +56,10 @@ pub enum Command {
     #[command(after_help = REPLAY_EXAMPLES)]
     Replay(Replay),
 
+    /// Write what recordings explain for other programs: Wireshark, spreadsheets, databases
+    #[command(after_help = EXPORT_EXAMPLES)]
+    Export(Export),
+
     /// List the causes tcpwatch can name
     Causes,
 
@@ -122,6 +126,36 @@ pub struct Replay {
     /// Show this many resets; all are counted
     #[arg(long, value_name = "N")]
     pub count: Option<NonZeroU64>,
+}
+
+#[derive(Args, Debug)]
+pub struct Export {
+    /// Recordings, directories of them, or - for stdin
+    #[arg(value_name = "FILE|DIR", required = true)]
+    pub inputs: Vec<PathBuf>,
+
+    /// What to write
+    #[arg(long, value_enum, value_name = "FORMAT")]
+    pub to: Format,
+
+    /// Where to write it: a file that is not there yet. Without it, stdout
+    #[arg(short, long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+
+    #[command(flatten)]
+    pub wanted: Wanted,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// Packets for Wireshark: the headers of each reset, put together anew, with the explanation as comment
+    Pcapng,
+    /// One JSON object per line, see docs/schema/verdict.schema.json
+    Json,
+    /// A table for spreadsheets, one row per reset
+    Csv,
+    /// The same table for databases
+    Parquet,
 }
 
 #[derive(Args, Debug)]
@@ -495,6 +529,13 @@ Examples:
   tcpwatch replay /var/lib/tcpwatch --port 8080 -o json
   zstdcat incident.tcpw.jsonl.zst | jq -c 'select(.type == \"rst_sent\")'   the events themselves";
 
+const EXPORT_EXAMPLES: &str = "\
+Examples:
+  tcpwatch export incident.tcpw.jsonl.zst --to pcapng -o incident.pcapng
+  tshark -r incident.pcapng -Y 'frame.comment contains \"conntrack-expired\"'
+  tcpwatch export /var/lib/tcpwatch --to csv --cause unexplained > open-questions.csv
+  tcpwatch export /var/lib/tcpwatch --to json | jq -r 'select(.type == \"verdict\").cause' | sort | uniq -c";
+
 const EXIT_CODES: &str = "\
 Exit codes: 0 ok, 1 failure (the message says the next step), 2 wrong usage, 3 a gate was not met.
 Needs root, or CAP_BPF and CAP_PERFMON; more to see every namespace and process (see README.md).";
@@ -649,6 +690,22 @@ mod tests {
         }
         refused("--on rate=5/s");
         refused("--record x --after 5s");
+    }
+
+    #[test]
+    fn an_export_has_a_source_and_a_format() {
+        let export = |words: &str| {
+            Cli::try_from_words(format!("tcpwatch export {words}").split_whitespace())
+        };
+        let Command::Export(parsed) = export("a b --to csv --port 80 -o c").unwrap().command else {
+            panic!("another verb")
+        };
+        assert_eq!((parsed.to, parsed.inputs.len()), (Format::Csv, 2));
+        assert_eq!((parsed.out, parsed.wanted.port.len()), (Some("c".into()), 1));
+        assert!(export("a").unwrap_err().to_string().contains("--to <FORMAT>"));
+        assert!(export("--to csv").unwrap_err().to_string().contains("<FILE|DIR>"));
+        let said = export("a --to xls").unwrap_err().to_string();
+        assert!(said.contains("possible values: pcapng, json, csv, parquet"), "{said}");
     }
 
     #[test]

@@ -167,7 +167,7 @@ const SETTLE_RECEIVED: Duration = Duration::from_millis(350);
 
 #[cfg(test)]
 mod tests {
-    use crate::event::{CountersRead, Event, Fact, NetNs, TcpState, Time};
+    use crate::event::{Acknowledged, CountersRead, Event, Fact, NetNs, TcpState, Time};
     use crate::explain::story::{Story, removed};
     use crate::explain::verdict::{Direction, Errno};
 
@@ -184,6 +184,7 @@ mod tests {
         assert_eq!((sent.direction, received.direction), (Direction::Sent, Direction::Received));
         assert_eq!(received.joined, Some(sent.id));
         assert_eq!(received.errno, Some(Errno::ECONNREFUSED));
+        assert_eq!(received.rst.ack, Acknowledged::Number(2), "its sender knows");
         assert!(
             matches!(&received.finding, Finding::Explained(best) if best.cause.code() == "no-listener")
         );

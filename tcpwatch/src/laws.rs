@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use crate::engine::Engine;
 use crate::event::{
-    ConntrackDirection, Event, EventsLost, Exit, Fact, FilterHook, LossStage, TcpState, Time,
+    ConnectionAborted, ConntrackDirection, Event, EventsLost, Exit, Fact, FilterHook, LossStage,
+    SocketFile, TcpState, Time,
 };
 use crate::explain::story::{Story, expired, reject_rule, removed};
 use crate::explain::verdict::{Certainty, Conclusion, Finding};
@@ -72,7 +73,7 @@ fn stories() -> Vec<(&'static str, Vec<Event>)> {
                 TcpState::SynSent,
             ),
         ),
-        ("aborted", served().aborts(SERVER, CLIENT)),
+        ("linger zero", served().aborts(SERVER, CLIENT)),
         (
             "rejected",
             served()
@@ -102,7 +103,35 @@ fn stories() -> Vec<(&'static str, Vec<Event>)> {
                 .pickup_dies(CLIENT, SERVICE, SERVER),
         ),
     ];
-    stories.into_iter().map(|(name, story)| (name, story.events())).collect()
+    let stories = stories.into_iter().chain(given_up());
+    stories.map(|(name, story)| (name, story.events())).collect()
+}
+
+/// This host gives a connection up of its own accord: each cause once, beside listeners.
+fn given_up() -> impl Iterator<Item = (&'static str, Story)> {
+    let served = || Story::new().finds("0.0.0.0:80").opens("0.0.0.0:81").after(5);
+    let way = |way: fn(&mut ConnectionAborted)| served().gives_up(SERVER, CLIENT, way);
+    let closed = served().closes("0.0.0.0:80", Some(Exit::Signal(9))).after(1);
+    let stories = [
+        ("closed with data unread", way(|rst| rst.unread = 17)),
+        (
+            "killed with data unread",
+            way(|rst| (rst.unread, rst.task.exit) = (17, Some(Exit::Signal(9)))),
+        ),
+        ("dissolved", way(|rst| rst.file = SocketFile::Open)),
+        ("destroyed", way(|rst| rst.socket.state = TcpState::Established)),
+        ("keepalive", way(|rst| rst.reason = Some("TCP_KEEPALIVE_TIMEOUT".into()))),
+        ("too many orphans", way(|rst| rst.reason = Some("TCP_ABORT_ON_MEMORY".into()))),
+        ("queue emptied", closed.gives_up(SERVER, CLIENT, never_accepted)),
+        ("never accepted, listener open", way(never_accepted)),
+        ("MPTCP", way(|rst| rst.mptcp = true)),
+        ("nothing known", way(|rst| rst.file = SocketFile::Unknown)),
+    ];
+    stories.into_iter()
+}
+
+fn never_accepted(rst: &mut ConnectionAborted) {
+    (rst.socket.owned, rst.file, rst.locked) = (false, SocketFile::None, false);
 }
 
 #[test]

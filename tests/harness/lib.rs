@@ -4,6 +4,7 @@
 //! Everything here panics on failure, with the whole story in the message, and cleans up after itself by `Drop`.
 
 pub mod address;
+pub mod cgroup;
 pub mod counters;
 pub mod demo;
 pub mod helper;
@@ -20,6 +21,7 @@ pub mod verdict;
 pub mod watch;
 
 pub use address::{Ip, at};
+pub use cgroup::MemoryLimit;
 pub use counters::Counters;
 pub use helper::Helper;
 pub use module::Unloaded;

@@ -1,11 +1,14 @@
 //! What a scenario needs from kernel and tools beyond root. Found out by trying, never by version or name.
 
 use std::collections::HashMap;
+use std::net::SocketAddr;
 use std::sync::{Mutex, OnceLock, PoisonError};
 
 use crate::address::{Ip, at};
+use crate::cgroup::MemoryLimit;
 use crate::namespace::Namespace;
 use crate::network::{Backends, Dnat, PORT};
+use crate::socket::local;
 
 /// Something a host or a guest may lack.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -18,14 +21,18 @@ pub enum Need {
     BridgeReject,
     /// iptables of this variant (`nft`, `legacy`) can answer with a reset.
     IptablesReject(&'static str),
-    /// This machine is nobody else's: a limit of all of it may be set.
-    OwnMachine,
     /// A service address can be translated, in turn to two back ends.
     Dnat(Dnat),
     /// The tool `conntrack` can flush.
     ConntrackTool,
     /// Connections can be tracked, with a timeout per namespace.
     ConntrackTimeout,
+    /// The tool `ss` can destroy sockets.
+    SocketDestroy,
+    /// A cgroup can limit memory.
+    MemoryLimit,
+    /// Settings of the whole host may be changed: there is nobody else on it.
+    OwnMachine,
 }
 
 /// Answers so far: kernels do not change their mind.
@@ -47,10 +54,12 @@ impl Need {
             Self::RejectRule => lab.try_nft(REJECT).map(drop),
             Self::BridgeReject => bridges(&lab).and_then(|()| lab.try_nft(BRIDGE_REJECT).map(drop)),
             Self::IptablesReject(variant) => Self::iptables_reject(&lab, ip, variant),
-            Self::OwnMachine => is_guest(),
             Self::Dnat(dnat) => dnat.install(&lab, ip, Backends::Two),
             Self::ConntrackTool => lab.try_run("conntrack -F").map(drop),
             Self::ConntrackTimeout => lab.enter(tracks_connections),
+            Self::SocketDestroy => destroys_sockets(&lab, ip),
+            Self::MemoryLimit => MemoryLimit::of(1 << 30).map(drop),
+            Self::OwnMachine => is_alone(),
         }
     }
 }
@@ -68,16 +77,32 @@ fn bridges(lab: &Namespace) -> Result<(), String> {
     lab.try_run("ip link add switch type bridge").map(drop)
 }
 
-fn is_guest() -> Result<(), String> {
-    let guest = std::env::var_os(GUEST).is_some();
-    guest
-        .then_some(())
-        .ok_or_else(|| "sets a limit of the whole machine: virtual machines only".into())
-}
-
 fn tracks_connections() -> Result<(), String> {
     let sysctl = "/proc/sys/net/netfilter/nf_conntrack_tcp_timeout_established";
     std::fs::metadata(sysctl).map(drop).map_err(|error| format!("nf_conntrack: {sysctl}: {error}"))
+}
+
+/// `ss -K` succeeds on any kernel; only the socket tells.
+fn destroys_sockets(lab: &Namespace, ip: Ip) -> Result<(), String> {
+    let server = at(ip.loopback(), PORT);
+    let listener = lab.listen(server);
+    let client = lab.connect(server);
+    lab.try_run(&destroy(local(&client), server))?;
+    let error = client.take_error().map_err(|error| error.to_string())?;
+    drop(listener);
+    error.map(drop).ok_or("this kernel is built without CONFIG_INET_DIAG_DESTROY".to_owned())
+}
+
+/// The command that destroys one socket.
+pub fn destroy(local: SocketAddr, remote: SocketAddr) -> String {
+    format!("ss -K src {local} dst {remote}")
+}
+
+/// PID 1 is this very program: a virtual machine of ours.
+fn is_alone() -> Result<(), String> {
+    let [first, own] = ["/proc/1/exe", "/proc/self/exe"].map(|link| std::fs::read_link(link).ok());
+    let alone = own.is_some() && first == own;
+    alone.then_some(()).ok_or("it changes settings of the whole host; run it in a VM".to_owned())
 }
 
 /// Every kernel here has IPv6, but a host may have switched it off.
@@ -86,9 +111,6 @@ pub fn family_works(ip: Ip) -> Result<(), String> {
     let bound = lab.enter(|| std::net::TcpListener::bind(at(ip.loopback(), 0)));
     bound.map(drop).map_err(|error| format!("no IP{ip}: {error}"))
 }
-
-/// Set for the scenarios of a virtual machine.
-pub const GUEST: &str = "TCPWATCH_GUEST_RUNNER";
 
 const REJECT: &str = "add table inet guard\n\
     add chain inet guard input { type filter hook input priority 0; }\n\

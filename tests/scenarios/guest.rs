@@ -16,9 +16,11 @@ use nix::sys::wait::{WaitStatus, wait};
 use nix::unistd::{Pid, sync};
 
 use harness::module;
-use harness::need::GUEST as RUNNER;
 
 use crate::runner;
+
+/// Tells the child of PID 1 what it is.
+const RUNNER: &str = "TCPWATCH_GUEST_RUNNER";
 
 /// File system and where it goes, in this order.
 const MOUNTS: &[(&str, &str)] = &[

@@ -8,6 +8,7 @@
     reason = "a test program reports on its standard output"
 )]
 
+mod aborts;
 mod conntrack;
 mod demo;
 mod guest;
@@ -45,6 +46,7 @@ fn scenarios() -> Vec<Scenario> {
         handover::scenarios(),
         listener::scenarios(),
         netfilter::scenarios(),
+        aborts::scenarios(),
         unexplained::scenarios(),
         storm::scenarios(),
         demo::scenarios(),

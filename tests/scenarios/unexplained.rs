@@ -4,10 +4,7 @@ use std::net::TcpStream;
 
 use harness::network::PORT;
 use harness::segment::Segment;
-use harness::socket::{
-    End, TcpEntry, accept, accept_queue, end_of, linger_zero, local, pending_error, say,
-    wait_for_unread,
-};
+use harness::socket::{End, TcpEntry, accept, end_of, local, pending_error, say};
 use harness::{Expected, Host, Ip, Watch, at, wait_for};
 use nix::errno::Errno;
 
@@ -16,10 +13,7 @@ use crate::scenario::scenarios;
 scenarios! {
     both a_lone_ack_to_a_listener_is_not_explained;
     both a_lone_ack_to_a_closed_port_is_not_explained;
-    both a_close_with_linger_zero_is_not_explained;
-    both a_close_with_data_unread_is_not_explained;
     both a_request_that_meets_an_orderly_close_is_not_explained;
-    both a_listener_that_closes_on_waiting_clients_is_not_explained;
 }
 
 /// It looks like a connection whose server was replaced, or whose handshake was dropped; here it is a scan.
@@ -54,45 +48,6 @@ fn a_lone_ack_to_a_closed_port_is_not_explained(ip: Ip) {
     one_reset(watch, &host);
 }
 
-fn a_close_with_linger_zero_is_not_explained(ip: Ip) {
-    let host = Host::alone(ip);
-    let watch = Watch::on(&[&host.namespace]);
-    let before = host.namespace.counters();
-
-    let (mut client, server) = connected(&host);
-    linger_zero(&server);
-    drop(server);
-    assert_eq!(end_of(&mut client), End::RESET);
-
-    host.namespace.counters().since(&before).is(&[
-        ("OutRsts", 1),
-        ("EstabResets", 2),
-        ("TCPAbortOnData", 1),
-    ]);
-    aborted(&watch, &host, &client, "close-with-linger-zero");
-    one_reset(watch, &host);
-}
-
-fn a_close_with_data_unread_is_not_explained(ip: Ip) {
-    let host = Host::alone(ip);
-    let watch = Watch::on(&[&host.namespace]);
-    let before = host.namespace.counters();
-
-    let (mut client, server) = connected(&host);
-    say(&mut client, "a request nobody reads");
-    wait_for_unread(&server);
-    drop(server);
-    assert_eq!(end_of(&mut client), End::RESET);
-
-    host.namespace.counters().since(&before).is(&[
-        ("OutRsts", 1),
-        ("EstabResets", 2),
-        ("TCPAbortOnClose", 1),
-    ]);
-    aborted(&watch, &host, &client, "close-with-unread-data");
-    one_reset(watch, &host);
-}
-
 /// The keep-alive race: the server closes an idle connection just before the client's next request.
 fn a_request_that_meets_an_orderly_close_is_not_explained(ip: Ip) {
     let host = Host::alone(ip);
@@ -113,22 +68,6 @@ fn a_request_that_meets_an_orderly_close_is_not_explained(ip: Ip) {
     let sent = Expected::sent(&host.namespace, server, client).mechanism("segment-to-time-wait");
     let received = Expected::received(&host.namespace, client, server).errno("EPIPE", libc::EPIPE);
     watch.expect_joined(&sent.unexplained(), &received.unexplained());
-    one_reset(watch, &host);
-}
-
-fn a_listener_that_closes_on_waiting_clients_is_not_explained(ip: Ip) {
-    let host = Host::alone(ip);
-    let watch = Watch::on(&[&host.namespace]);
-    let before = host.namespace.counters();
-
-    let listener = host.namespace.listen(host.address());
-    let mut client = host.namespace.connect(host.address());
-    wait_for("a client in the queue", || (accept_queue(&listener).0 == 1).then_some(()));
-    drop(listener);
-    assert_eq!(end_of(&mut client), End::RESET);
-
-    host.namespace.counters().since(&before).is(&[("OutRsts", 1), ("EstabResets", 2)]);
-    aborted(&watch, &host, &client, "never-accepted");
     one_reset(watch, &host);
 }
 
@@ -154,14 +93,6 @@ fn connected(host: &Host) -> (TcpStream, TcpStream) {
     let listener = host.namespace.listen(host.address());
     let client = host.namespace.connect(host.address());
     (client, accept(&listener))
-}
-
-/// The server gave the connection up of its own accord.
-fn aborted(watch: &Watch, host: &Host, client: &TcpStream, mechanism: &'static str) {
-    let (server, client) = (host.address(), local(client));
-    let sent = Expected::sent(&host.namespace, server, client).mechanism(mechanism);
-    let received = Expected::received(&host.namespace, client, server);
-    watch.expect_joined(&sent.unexplained().reset(), &received.unexplained().reset());
 }
 
 fn one_reset(watch: Watch, host: &Host) {

@@ -17,11 +17,15 @@ pub struct RstReceived {
     pub socket: Socket,
     /// Sequence number of the RST, or `rcv_nxt` (which it must equal to be accepted) without a packet.
     pub seq: u32,
+    /// Acknowledgement number of the RST, valid with the ACK flag; 0 without a packet.
+    pub ack: u32,
     /// Time to live or hop limit; 0 without a packet.
     pub ttl: u8,
     /// 1 when the packet was at hand and did carry RST.
     pub has_packet: u8,
-    pub pad: [u8; 2],
+    /// The flag byte of the TCP header; 0 without a packet.
+    pub tcp_flags: u8,
+    pub pad: [u8; 5],
 }
 
-const _: () = assert!(size_of::<RstReceived>() == 104);
+const _: () = assert!(size_of::<RstReceived>() == 112);

@@ -77,12 +77,16 @@ fn fill<R: Read>(
         if let (Some(skb), Some(tcp)) = (skb, tcp) {
             (*record).ttl = skb.describe_received(&tcp, flow)?;
             (*record).seq = tcp.seq();
+            (*record).ack = tcp.ack();
+            (*record).tcp_flags = tcp.flags();
         } else {
             (*record).ttl = 0;
             (*record).seq = without_packet(sock, flow)?;
+            (*record).ack = 0;
+            (*record).tcp_flags = 0;
         }
         (*record).has_packet = u8::from(skb.is_some());
-        (*record).pad = [0; 2];
+        (*record).pad = [0; 5];
     }
     sock.netns()
 }

@@ -17,5 +17,7 @@ pub(crate) use net::Net;
 pub(crate) use nf_conn::{CONFIRMED, NfConn};
 pub(crate) use skb::Skb;
 pub(crate) use sock::{CLOSE, LISTEN, Queue, Sock, describe_maybe};
-pub(crate) use task::{TaskStruct, describe_current, describe_nobody, is_user_task};
+pub(crate) use task::{
+    TaskStruct, describe_current, describe_nobody, is_exiting, is_oom_victim, is_user_task,
+};
 pub(crate) use tcp_header::TcpHeader;

@@ -1,12 +1,10 @@
 //! `tcpwatch anonymize`: copies recordings without their addresses and names.
 
-use std::fs::{File, OpenOptions};
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
-use anyhow::{Context, bail};
+use anyhow::bail;
 
-use super::place;
+use super::{new_file, place};
 use crate::cli::{Anonymize, Secret};
 use crate::recording::{Anonymizer, Level, Recorder, Stream, Told};
 use crate::sink::Clean;
@@ -35,10 +33,5 @@ pub(super) fn anonymizer(level: Secret, mapping: Option<&Path>) -> anyhow::Resul
         Secret::All => Level::All,
         Secret::Public => Level::Public,
     };
-    Anonymizer::new(level, mapping.map(new_file).transpose()?)
-}
-
-fn new_file(path: &Path) -> anyhow::Result<File> {
-    let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
-    file.with_context(|| format!("cannot create {}", path.display()))
+    Anonymizer::new(level, mapping.map(new_file::create).transpose()?)
 }

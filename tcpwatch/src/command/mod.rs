@@ -2,10 +2,12 @@
 
 mod anonymize;
 mod causes;
+mod export;
 #[cfg(feature = "live")]
 mod demo;
 #[cfg(feature = "live")]
 mod netns;
+mod new_file;
 mod place;
 #[cfg(feature = "live")]
 mod ready;
@@ -47,8 +49,9 @@ pub fn run(cli: &Cli) -> anyhow::Result<()> {
         }
         Command::Anonymize(args) => anonymize::run(args),
         Command::Replay(args) => replay::run(args, verbose),
+        Command::Export(args) => export::run(args),
         Command::Causes => causes::run(Stdout::open()?),
     }
 }
 
-const CANNOT_WRITE: &str = "cannot write to stdout. Make room, or send it elsewhere";
+const CANNOT_WRITE: &str = "cannot write the output. Make room, or send it elsewhere";

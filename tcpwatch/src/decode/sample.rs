@@ -3,9 +3,11 @@
 use tcpwatch_common::wire::{
     AcceptQueueOverflowed, Address, ConnectionAborted, ConntrackDestroyed, ConntrackInvalid,
     DeviceName, Flow, Header, Listener, PacketRejected, RstReceived, RstSent, Segment, Socket,
-    Task, Tuple, kind, socket_flag, socket_kind, way,
+    Task, Tuple, abort_flag, kind, socket_file, socket_flag, socket_kind, way,
 };
 use zerocopy::IntoBytes;
+
+use crate::event::Time;
 
 pub(super) fn all() -> Vec<Vec<u8>> {
     vec![
@@ -45,17 +47,22 @@ fn segment() -> Segment {
     }
 }
 
+/// Up for 1000 seconds at 250 ticks each, two seconds after the last ACK.
 pub(super) fn connection_aborted() -> ConnectionAborted {
     ConnectionAborted {
-        header: header(kind::CONNECTION_ABORTED),
+        header: Header { time: 1000 * 1_000_000_000, ..header(kind::CONNECTION_ABORTED) },
         flow: flow(),
         socket: Socket { state: 7, ..listener() },
         seq: 300,
         unread: 17,
         reason: 11,
         user_timeout: 30_000,
+        ack: 350,
         probes: 2,
-        pad: [0; 7],
+        file: socket_file::RELEASED,
+        flags: abort_flag::LOCKED | abort_flag::FIN_RECEIVED,
+        silent: 500,
+        jiffies: 700 * 250,
         task: task(),
     }
 }
@@ -66,9 +73,11 @@ pub(super) fn rst_received() -> RstReceived {
         flow: flow(),
         socket: Socket { state: 1, ..listener() },
         seq: 400,
+        ack: 450,
         ttl: 63,
         has_packet: 1,
-        pad: [0; 2],
+        tcp_flags: 0x14,
+        pad: [0; 5],
     }
 }
 
@@ -152,6 +161,12 @@ fn tuple(source: [u8; 4], destination: [u8; 4], source_port: u16, destination_po
 fn device(name: [u8; 16]) -> DeviceName {
     let (words, _) = name.as_chunks::<4>();
     std::array::from_fn(|at| u32::from_ne_bytes(words[at]))
+}
+
+/// Uptime in seconds, and the low half of the tick counter of a kernel with that many ticks per second.
+#[expect(clippy::cast_possible_truncation, reason = "half of the counter is asked for")]
+pub(super) fn clock(seconds: u64, hz: u64) -> (Time, u32) {
+    (Time(seconds * 1_000_000_000), ((1 << 32) + seconds * hz - 300 * hz) as u32)
 }
 
 pub(super) fn flow() -> Flow {

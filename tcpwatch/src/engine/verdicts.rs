@@ -5,12 +5,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::event::{
-    ConnectionAborted, Endpoint, NetNs, Owner, PacketRejected, RstReceived, RstSent, Socket,
-    TcpFlags, TcpState, Time,
+    Acknowledged, ConnectionAborted, Endpoint, NetNs, Owner, PacketRejected, RstReceived, RstSent,
+    Socket, TcpFlags, TcpState, Time,
 };
 use crate::explain::case::{Case, Symptom as Opened};
 use crate::explain::mechanism::Mechanism;
-use crate::explain::verdict::{Direction, Errno, Explanation, Finding, Symptom, Verdict};
+use crate::explain::verdict::{
+    Direction, Errno, Explanation, Finding, RstHeader, Symptom, Verdict,
+};
 use crate::explain::{infer_all, missing};
 use crate::memory::Memory;
 
@@ -46,6 +48,7 @@ impl Concluded {
             mechanism: case.mechanism(),
             reason: rst.reason.clone(),
             state: rst.socket.map(|socket| socket.substate.unwrap_or(socket.state)),
+            rst: RstHeader { seq: rst.rst_seq(), ack: rst.rst_ack(), ttl: None },
             finding,
             also,
             owner: holder(rst, &case),
@@ -69,9 +72,10 @@ impl Concluded {
             mechanism: case.mechanism(),
             reason: rst.reason.clone(),
             state: Some(rst.socket.state),
+            rst: RstHeader { seq: rst.seq, ack: rst.ack, ttl: None },
             finding,
             also,
-            owner: closer(rst, case.mechanism()),
+            owner: loser(rst, &case),
             joined: None,
         })
     }
@@ -94,6 +98,7 @@ impl Concluded {
             mechanism: case.mechanism(),
             reason: None,
             state: None,
+            rst: RstHeader { seq: rst.rst_seq(), ack: rst.rst_ack(), ttl: None },
             finding,
             also,
             owner: None,
@@ -124,6 +129,7 @@ impl Concluded {
             mechanism: Mechanism::FromPeer,
             reason: None,
             state: Some(rst.socket.state),
+            rst: header(rst, sender),
             finding: sender.map_or_else(unknown_sender, |sender| sender.finding.clone()),
             also: sender.map_or_else(Vec::new, |sender| sender.also.clone()),
             owner: rst.socket.inode.and_then(|inode| memory.owners.of(inode)).cloned(),
@@ -166,6 +172,15 @@ fn conclude(case: &Case<'_>) -> (Finding, Vec<Explanation>) {
     }
 }
 
+/// Without its packet a RST received is what its sender sent, when that is known.
+fn header(rst: &RstReceived, sender: Option<&Verdict>) -> RstHeader {
+    let ack = match (rst.ack, sender) {
+        (Acknowledged::Unseen, Some(sender)) => sender.rst.ack,
+        (ack, _) => ack,
+    };
+    RstHeader { seq: rst.seq, ack, ttl: rst.ttl }
+}
+
 fn unknown_sender() -> Finding {
     let sentence = "the sender: no reset like this was seen leaving this host (a remote host, a device between, or a REJECT rule here)";
     Finding::Unexplained { missing: vec![sentence.into()] }
@@ -206,11 +221,14 @@ fn holder(rst: &RstSent, case: &Case<'_>) -> Option<Owner> {
     by_inode.cloned().or_else(|| case.listener().yes()?.owner.clone())
 }
 
-/// Closing a socket is done by its owner; what a timer aborts is done by nobody.
-fn closer(rst: &ConnectionAborted, mechanism: Mechanism) -> Option<Owner> {
-    let by_owner =
-        matches!(mechanism, Mechanism::CloseWithUnreadData | Mechanism::CloseWithLingerZero);
-    by_owner.then(|| Owner { pid: rst.task.pid, command: rst.task.command.clone(), cgroup: None })
+/// Who lost the connection: closing a socket is done by its owner; what a timer or somebody else aborts is found by its
+/// inode; what was never accepted was the listener's.
+fn loser(rst: &ConnectionAborted, case: &Case<'_>) -> Option<Owner> {
+    match case.mechanism() {
+        Mechanism::NeverAccepted => case.emptied_listener().yes()?.1.by.clone(),
+        _ if rst.socket.state == TcpState::Close => rst.doer().map(Owner::from),
+        _ => case.owner_of(rst.socket.inode?).cloned(),
+    }
 }
 
 fn memory_name(memory: &Memory, netns: NetNs) -> Option<String> {

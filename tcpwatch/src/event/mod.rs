@@ -29,8 +29,10 @@ pub use listener::{AcceptQueueOverflowed, Listener, ListenerChange};
 pub use namespace::{HostDescribed, NamespaceDescribed, NamespaceVanished, Sysctls};
 pub use owner::{Exit, Owner, OwnerFound, Task};
 pub use rejection::{FilterHook, PacketRejected, RejectRule, RejectRulesFound};
-pub use reset::{ConnectionAborted, PacketId, RstReceived, RstSent, Segment, TcpFlags, Tracking};
-pub use socket::{AcceptQueue, Socket, SocketId, SocketKind, TcpState};
+pub use reset::{
+    Acknowledged, ConnectionAborted, PacketId, RstReceived, RstSent, Segment, TcpFlags, Tracking,
+};
+pub use socket::{AcceptQueue, Socket, SocketFile, SocketId, SocketKind, TcpState};
 pub use time::Time;
 
 /// One thing that happened, or was found, or was lost.

@@ -2,7 +2,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Flow, NetNs, PacketId, Segment, Time};
+use super::{Acknowledged, Flow, NetNs, PacketId, Segment, Time};
 
 /// A firewall rule refused a packet with a RST (`nf_send_reset`, `nf_send_reset6`). The kernel counts it in no `OutRsts`,
 /// and neither end of the flow need be of this host.
@@ -26,7 +26,12 @@ pub struct PacketRejected {
 impl PacketRejected {
     /// The sequence number the RST carries (net/ipv4/netfilter/nf_reject_ipv4.c, `nf_reject_ip_tcphdr_put`).
     pub fn rst_seq(&self) -> u32 {
-        if self.segment.flags.ack() { self.segment.ack } else { 0 }
+        self.segment.rst_seq()
+    }
+
+    /// What the RST acknowledges.
+    pub fn rst_ack(&self) -> Acknowledged {
+        self.segment.rst_ack()
     }
 }
 

@@ -20,6 +20,13 @@ pub fn missing(case: &Case<'_>) -> Vec<String> {
         ],
         Mechanism::SynToNoSocket => vec![no_socket(case)],
         Mechanism::HandshakeRefused => vec!["a full accept queue: the handshake failed for another reason (memory, route)".into()],
+        Mechanism::NeverAccepted => vec![absent(case, &case.emptied_listener(), Fact::Listeners, "no end of the listener in whose queue it waited")],
+        Mechanism::CloseWithUnreadData => vec!["unread data: all that was received had been read, and the kernel found some all the same".into()],
+        Mechanism::Destroyed => vec!["who: the kernel destroyed it in somebody's name, or for a socket of its own (SMC)".into()],
+        Mechanism::Disconnected => vec!["who: the kernel dissolved the connection in somebody's name".into()],
+        Mechanism::FinWait2Timeout => vec!["why the peer kept its end open: this host had closed its own, and waited net.ipv4.tcp_fin_timeout".into()],
+        Mechanism::MptcpSubflow => vec!["why MPTCP gave up this subflow: the connection above it is not watched".into()],
+        Mechanism::OtherAbort => vec!["the place in the kernel: state, lock and file of the socket fit none we know, or more than one".into()],
         other => vec![format!("a rule for \"{other}\": this version names the mechanism only")],
     }
 }

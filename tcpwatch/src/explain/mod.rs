@@ -3,6 +3,7 @@
 
 pub mod case;
 pub mod cause;
+pub mod ending;
 mod later;
 pub mod mechanism;
 mod missing;

@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::cause::Cause;
 use super::mechanism::Mechanism;
-use crate::event::{Endpoint, Flow, NetNs, Owner, TcpState, Time};
+use crate::event::{Acknowledged, Endpoint, Flow, NetNs, Owner, TcpState, Time};
 
 /// One reset, explained as far as the evidence goes.
 #[derive(Clone, Debug)]
@@ -31,6 +31,7 @@ pub struct Verdict {
     pub reason: Option<String>,
     /// State of the socket the reset came from or hit.
     pub state: Option<TcpState>,
+    pub rst: RstHeader,
     pub finding: Finding,
     /// Weaker explanations that also fit.
     pub also: Vec<Explanation>,
@@ -38,6 +39,15 @@ pub struct Verdict {
     pub owner: Option<Owner>,
     /// The other end of the same reset, when it is on this host: the id of its verdict.
     pub joined: Option<u64>,
+}
+
+/// What the header of the RST carries, as far as the hooks show it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RstHeader {
+    pub seq: u32,
+    pub ack: Acknowledged,
+    /// Time to live, or hop limit, on arrival; `None` for a RST that was sent, or received without its packet.
+    pub ttl: Option<u8>,
 }
 
 /// What came of it.

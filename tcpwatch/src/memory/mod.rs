@@ -20,7 +20,7 @@ pub use conntrack::ConntrackDeaths;
 pub use coverage::Coverage;
 pub use flows::Flows;
 pub use invalid::{InvalidPackets, TRANSIT};
-pub use listeners::{KnownListener, Listeners, takes};
+pub use listeners::{Closed, KnownListener, Listeners, takes};
 pub use namespaces::{Holder, Namespaces};
 pub use overflows::{Overflow, Overflows};
 pub use owners::Owners;

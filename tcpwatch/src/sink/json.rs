@@ -12,12 +12,14 @@ use super::escape::{is_harmful, is_plain};
 use super::out::Out;
 use super::{Clock, Sink, Summary};
 use crate::event::{
-    CoverageDeclared, Endpoint, EventsLost, Fact, HookCoverage, HostDescribed, LossStage, NetNs,
-    Owner, TcpState, Time, Way,
+    Acknowledged, CoverageDeclared, Endpoint, EventsLost, Fact, HookCoverage, HostDescribed,
+    LossStage, NetNs, Owner, TcpState, Time, Way,
 };
 use crate::explain::cause::Cause;
 use crate::explain::mechanism::Mechanism;
-use crate::explain::verdict::{self, Certainty, Direction, Explanation, Finding, Remedy, Symptom};
+use crate::explain::verdict::{
+    self, Certainty, Direction, Explanation, Finding, Remedy, RstHeader, Symptom,
+};
 
 /// Raised when a name changes its meaning or goes; new names come without.
 pub const SCHEMA: u32 = 1;
@@ -46,14 +48,8 @@ impl<W: Write> Json<W> {
     }
 
     fn lines(&mut self, explanation: &Explanation) -> Vec<EvidenceLine> {
-        let evidence = explanation.cause.evidence().into_iter();
-        evidence
-            .map(|line| EvidenceLine {
-                source: line.source,
-                time: line.at.map(|at| self.time(at)),
-                text: line.text,
-            })
-            .collect()
+        let evidence = explanation.cause.evidence();
+        evidence.into_iter().map(|line| EvidenceLine::of(line, &mut self.clock)).collect()
     }
 }
 
@@ -177,6 +173,7 @@ struct Verdict<'a> {
     mechanism: Mechanism,
     reset_reason: Option<&'a str>,
     state: Option<TcpState>,
+    rst: Header,
     #[serde(flatten)]
     told: Told<'a>,
     missing: &'a [String],
@@ -200,12 +197,31 @@ impl<'a> Verdict<'a> {
             mechanism: verdict.mechanism,
             reset_reason: verdict.reason.as_deref(),
             state: verdict.state,
+            rst: Header::of(verdict.rst),
             told,
             missing: missing(&verdict.finding),
             also: verdict.also.iter().map(Also::of).collect(),
             owner: verdict.owner.as_ref(),
             joined: verdict.joined,
         }
+    }
+}
+
+/// What finds the packet in a capture.
+#[derive(Serialize)]
+struct Header {
+    seq: u32,
+    ack: Option<u32>,
+    ttl: Option<u8>,
+}
+
+impl Header {
+    fn of(rst: RstHeader) -> Self {
+        let ack = match rst.ack {
+            Acknowledged::Number(number) => Some(number),
+            Acknowledged::Nothing | Acknowledged::Unseen => None,
+        };
+        Self { seq: rst.seq, ack, ttl: rst.ttl }
     }
 }
 
@@ -274,6 +290,25 @@ struct EvidenceLine {
     source: &'static str,
     time: Option<String>,
     text: String,
+}
+
+impl EvidenceLine {
+    fn of(line: verdict::Evidence, clock: &mut Clock) -> Self {
+        let time = line.at.map(|at| clock.at(at).rfc3339());
+        Self { source: line.source, time, text: line.text }
+    }
+}
+
+/// The same lines for a field of another format.
+#[cfg(feature = "parquet")]
+pub(super) fn evidence_text(
+    lines: Vec<verdict::Evidence>,
+    clock: &mut Clock,
+) -> io::Result<String> {
+    let lines: Vec<_> = lines.into_iter().map(|line| EvidenceLine::of(line, clock)).collect();
+    let mut text = Vec::new();
+    lines.serialize(&mut serde_json::Serializer::with_formatter(&mut text, Harmless))?;
+    Ok(String::from_utf8_lossy(&text).into_owned())
 }
 
 #[derive(Serialize)]
@@ -420,6 +455,7 @@ mod tests {
             r#""local":{"addr":"10.0.0.1","port":80},"remote":{"addr":"10.0.0.9","port":40000},"#,
             r#""service":null,"symptom":"refused","errno":{"name":"ECONNREFUSED","number":111},"#,
             r#""mechanism":"syn-to-no-socket","reset_reason":"NO_SOCKET","state":null,"#,
+            r#""rst":{"seq":0,"ack":4711,"ttl":null},"#,
             r#""cause":"no-listener","certainty":"observed","#,
             r#""sentence":"nothing listens on 10.0.0.1:80; the port is open on 127.0.0.1:80 only","#,
             r#""evidence":{"dialled":{"addr":"10.0.0.1","port":80},"#,
@@ -451,6 +487,7 @@ mod tests {
         assert_eq!(verdict["service"]["addr"], "10.96.0.1");
         assert_eq!(verdict["joined"], 17);
         assert_eq!(verdict["state"], "SYN_SENT");
+        assert_eq!(verdict["rst"], serde_json::json!({ "seq": 0, "ack": 4711, "ttl": 61 }));
         let owner = r#"{"pid":812,"command":"curl","cgroup":"/user.slice"}"#;
         assert_eq!(verdict["owner"], serde_json::from_str::<Value>(owner).unwrap());
     }

@@ -68,6 +68,7 @@ pub(crate) fn explained() -> Verdict {
         mechanism: Mechanism::SynToNoSocket,
         reason: Some("NO_SOCKET".into()),
         state: None,
+        rst: RstHeader { seq: 0, ack: Acknowledged::Number(4_711), ttl: None },
         finding: Finding::Explained(std::sync::Arc::new(Explanation {
             certainty: Certainty::Observed,
             cause: cause.into(),
@@ -89,6 +90,7 @@ pub(crate) fn received() -> Verdict {
         flow: sent.flow.reversed(),
         service: Some(endpoint("10.96.0.1:80")),
         state: Some(TcpState::SynSent),
+        rst: RstHeader { ttl: Some(61), ..sent.rst },
         owner: Some(Owner { pid: 812, command: "curl".into(), cgroup: Some("/user.slice".into()) }),
         joined: Some(17),
         ..sent
@@ -106,6 +108,7 @@ pub(crate) fn unexplained() -> Verdict {
         mechanism: Mechanism::AckToListener,
         reason: None,
         state: Some(TcpState::Listen),
+        rst: RstHeader { seq: 90_210, ack: Acknowledged::Nothing, ttl: None },
         finding: Finding::Unexplained {
             missing: vec![
                 "no dropped handshake of this connection in the 31 s watched".into(),

@@ -40,9 +40,10 @@ impl Layout {
     }
 }
 
-/// 6.18 brought the inode number into the sock; 5.10 keeps no plain pointer to the cgroup; conntrack has no zones unless
-/// it is built with them.
-const MAY_BE_MISSING: [&str; 3] = ["inode", "cgroup", "ct_zone"];
+/// 6.18 brought the inode number into the sock; 5.10 keeps no plain pointer to the cgroup; 6.13 counts the references of
+/// files in another way; a kernel may be built without MPTCP, and conntrack without zones.
+const MAY_BE_MISSING: [&str; 6] =
+    ["inode", "cgroup", "file_count", "file_ref", "is_mptcp", "ct_zone"];
 
 #[derive(Debug, thiserror::Error)]
 enum Problem {

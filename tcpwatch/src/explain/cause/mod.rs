@@ -79,14 +79,22 @@ macro_rules! catalogue {
 
 catalogue! {
     accept_queue_overflow::AcceptQueueOverflow,
+    admin_destroyed::AdminDestroyed,
+    closed_with_unread_data::ClosedWithUnreadData,
     conntrack_evicted::ConntrackEvicted,
     conntrack_expired::ConntrackExpired,
     conntrack_flushed::ConntrackFlushed,
     conntrack_invalid::ConntrackInvalid,
+    disconnected::Disconnected,
+    keepalive_timeout::KeepaliveTimeout,
+    linger_zero::LingerZero,
     listener_closed::ListenerClosed,
+    listener_closed_with_queue::ListenerClosedWithQueue,
     no_listener::NoListener,
     not_yet_listening::NotYetListening,
+    out_of_memory_or_orphans::OutOfMemoryOrOrphans,
     pod_ip_reuse::PodIpReuse,
+    process_killed::ProcessKilled,
     rejected_by_rule::RejectedByRule,
     server_restarted::ServerRestarted,
 }

@@ -231,6 +231,10 @@ impl Leads {
                 self.strays.push((rst.netns, rst.flow.local.addr));
             }
             Event::RstSent(rst) => self.strays.extend(of_listener(rst)),
+            // Who closes a socket is told with the reset; who loses one in use is not.
+            Event::ConnectionAborted(rst) if rst.socket.state != TcpState::Close => {
+                self.ownerless.extend(rst.socket.inode.map(|inode| (rst.netns, inode)));
+            }
             Event::RstReceived(rst) => {
                 self.received = true;
                 self.ownerless.extend(rst.socket.inode.map(|inode| (rst.netns, inode)));
