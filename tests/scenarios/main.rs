@@ -10,12 +10,16 @@
 
 mod aborts;
 mod conntrack;
+mod delivery;
 mod demo;
 mod guest;
 mod handover;
 mod listener;
 mod netfilter;
 mod overflow;
+mod received;
+mod recording;
+mod replies;
 mod runner;
 mod scenario;
 mod storm;
@@ -47,9 +51,12 @@ fn scenarios() -> Vec<Scenario> {
         listener::scenarios(),
         netfilter::scenarios(),
         aborts::scenarios(),
+        replies::scenarios(),
+        received::scenarios(),
         unexplained::scenarios(),
         storm::scenarios(),
         demo::scenarios(),
+        recording::scenarios(),
     ]
     .concat()
 }

@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use harness::network::PORT;
 use harness::segment::Segment;
 use harness::socket::{End, accept, end_of, local, queue_positions, say, talk};
-use harness::watch::{blind_spot_of, way_of};
+use harness::watch::{sees_all_of, way_of};
 use harness::{
     Backends, Dnat, Expected, Ip, Namespace, Need, Pair, Service, Switched, Sysctl, Unloaded,
     Watch, at, wait_for,
@@ -17,6 +17,7 @@ use crate::scenario::scenarios;
 scenarios! {
     both a_rule_that_rejects_what_comes_in_refuses_a_connection needs [Need::RejectRule];
     both a_rule_that_rejects_what_goes_out_refuses_its_own_host needs [Need::RejectRule];
+    both a_rule_that_speaks_for_a_host_elsewhere_is_told_or_at_least_doubted needs [Need::RejectRule];
     both a_rule_of_a_router_refuses_what_it_translates needs [Need::RejectRule, NFT];
     both a_rule_that_comes_under_a_living_connection_resets_one_end needs [Need::RejectRule];
     both a_rule_of_a_bridge_refuses_what_passes needs [Need::BridgeReject];
@@ -102,6 +103,24 @@ fn a_rule_that_rejects_what_goes_out_refuses_its_own_host(ip: Ip) {
     sends_nothing(watch, &[&pair.client, &pair.server]);
 }
 
+/// What is dialled is not of this host, so but for the rule the refusal would be the peer's.
+fn a_rule_that_speaks_for_a_host_elsewhere_is_told_or_at_least_doubted(ip: Ip) {
+    let pair = Pair::joined(ip);
+    let elsewhere = at(ip.address(200, 1), PORT);
+    pair.client.ip(&format!("route add {} via {}", elsewhere.ip(), pair.address().ip()));
+    let watch = Watch::on(&[&pair.client]);
+    let before = pair.client.counters();
+
+    rejects(&pair.client, "output", "");
+    let client = pair.client.dial(elsewhere).refused();
+
+    pair.client.counters().since(&before).is(&[("OutRsts", 0), ("AttemptFails", 1)]);
+    let [sent, received] = ends(&pair.client, elsewhere, &pair.client, client);
+    let blind = received_blindly(&pair.client, client, elsewhere).because("peer-refused");
+    told(&watch, sent.refused(), received.refused(), blind.fact("rules_are_seen", false));
+    sends_nothing(watch, &[&pair.client]);
+}
+
 /// The rule sees the back end's address, the client the service's.
 fn a_rule_of_a_router_refuses_what_it_translates(ip: Ip) {
     let service = Service::new(ip, Backends::One, Dnat::Nftables);
@@ -183,7 +202,7 @@ fn a_rule_of_a_bridge_refuses_what_passes(ip: Ip) {
     let [sent, received] = ends(&net.switch, net.address(), &net.client, client);
     let blind = received_blindly(&net.client, client, net.address());
     // Before 5.11 the bridge's own code cannot be hooked, and that is said.
-    let seen = blind_spot_of("packet_rejected").is_none();
+    let seen = sees_all_of("packet_rejected");
     told_if(seen, &watch, by_rule(sent), by_rule(received), blind);
     sends_nothing(watch, &[&net.client, &net.switch, &net.server]);
 }

@@ -31,6 +31,7 @@ pub mod kind {
     pub const CONNTRACK_DESTROYED: u8 = 7;
     pub const PACKET_REJECTED: u8 = 8;
     pub const CONNTRACK_INVALID: u8 = 9;
+    pub const HANDSHAKE_ACK_REFUSED: u8 = 11;
 }
 
 /// Values of [`Header::way`].

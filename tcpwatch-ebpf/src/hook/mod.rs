@@ -9,6 +9,7 @@ mod nf_ct_l4proto_log_invalid;
 mod nf_send_reset;
 mod sched_process_exit;
 mod syn_recv_sock;
+mod tcp_check_req;
 mod tcp_reset;
 mod tcp_send_active_reset;
 mod tcp_send_reset;

@@ -114,6 +114,10 @@ impl Concluded {
         }
         let sender = memory.flows.sender_of(rst).and_then(|at| self.sender(at, rst.flow.local));
         let (symptom, errno) = felt_here(&rst.socket);
+        let (finding, also) = match sender {
+            Some(sender) => (sender.finding.clone(), sender.also.clone()),
+            None => conclude(&Case::new(Opened::Received(rst), memory)),
+        };
         let verdict = Verdict {
             id: 0,
             time: rst.time,
@@ -130,8 +134,8 @@ impl Concluded {
             reason: None,
             state: Some(rst.socket.state),
             rst: header(rst, sender),
-            finding: sender.map_or_else(unknown_sender, |sender| sender.finding.clone()),
-            also: sender.map_or_else(Vec::new, |sender| sender.also.clone()),
+            finding,
+            also,
             owner: rst.socket.inode.and_then(|inode| memory.owners.of(inode)).cloned(),
             joined: sender.map(|sender| sender.id),
         };
@@ -181,11 +185,6 @@ fn header(rst: &RstReceived, sender: Option<&Verdict>) -> RstHeader {
     RstHeader { seq: rst.seq, ack, ttl: rst.ttl }
 }
 
-fn unknown_sender() -> Finding {
-    let sentence = "the sender: no reset like this was seen leaving this host (a remote host, a device between, or a REJECT rule here)";
-    Finding::Unexplained { missing: vec![sentence.into()] }
-}
-
 /// What the application at the other end gets of a reply.
 fn felt_by_peer(mechanism: Mechanism, answered: TcpFlags) -> (Symptom, Option<Errno>) {
     if answered.syn() && !answered.ack() {
@@ -196,6 +195,8 @@ fn felt_by_peer(mechanism: Mechanism, answered: TcpFlags) -> (Symptom, Option<Er
         Mechanism::Rejected if answered.syn() => (Symptom::Reset, None),
         // The peer waits for a handshake that we never began, or has forgotten: it tries again, unharmed.
         Mechanism::SynAckToNoSocket | Mechanism::BadAckToSyn => (Symptom::Reset, None),
+        // It has our FIN: whatever it reads is the end of the stream, what it writes fails.
+        Mechanism::SegmentToTimeWait => (Symptom::Reset, Some(Errno::EPIPE)),
         _ => (Symptom::Reset, Some(Errno::ECONNRESET)),
     }
 }

@@ -36,6 +36,7 @@ pub enum Fact {
     ConnectionAborted,
     RstReceived,
     AcceptQueueOverflowed,
+    HandshakeAckRefused,
     Listeners,
     ConntrackDestroyed,
     PacketRejected,
@@ -43,11 +44,12 @@ pub enum Fact {
 }
 
 impl Fact {
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::RstSent,
         Self::ConnectionAborted,
         Self::RstReceived,
         Self::AcceptQueueOverflowed,
+        Self::HandshakeAckRefused,
         Self::Listeners,
         Self::ConntrackDestroyed,
         Self::PacketRejected,
@@ -60,6 +62,7 @@ impl Fact {
             Self::ConnectionAborted => "connections aborted",
             Self::RstReceived => "resets received",
             Self::AcceptQueueOverflowed => "accept-queue overflows",
+            Self::HandshakeAckRefused => "handshake ACKs refused",
             Self::Listeners => "listeners",
             Self::ConntrackDestroyed => "conntrack entries destroyed",
             Self::PacketRejected => "packets rejected",
@@ -127,4 +130,6 @@ pub enum LossStage {
     Netlink,
     /// The hook was passed over: on that processor it, or another of its kind, was running already.
     Nested,
+    /// The disk, or whoever reads the recording, did not keep up. The run itself saw them.
+    Recording,
 }

@@ -24,7 +24,7 @@ impl InvalidPackets {
     /// The latest packet with these headers and this sequence number that conntrack saw shortly before `until`.
     pub fn of(&self, headers: Tuple, seq: u32, until: Time) -> Option<&ConntrackInvalid> {
         let before =
-            |found: &&ConntrackInvalid| found.time <= until && until.since(found.time) <= TRANSIT;
+            |found: &&ConntrackInvalid| found.time <= until && until.since(found.time) <= PASSAGE;
         let same = |found: &&ConntrackInvalid| found.segment.seq == seq;
         self.by_headers.of(headers).rev().filter(before).find(same)
     }
@@ -34,4 +34,4 @@ impl InvalidPackets {
 const FRESH: Duration = Duration::from_secs(2);
 
 /// How long a packet may take from conntrack to the socket it does not find, queues included.
-pub const TRANSIT: Duration = Duration::from_millis(500);
+pub const PASSAGE: Duration = Duration::from_millis(500);

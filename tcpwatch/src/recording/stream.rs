@@ -342,6 +342,7 @@ fn fact_named(kind: &str) -> Option<Fact> {
         "connection_aborted" => Some(Fact::ConnectionAborted),
         "rst_received" => Some(Fact::RstReceived),
         "accept_queue_overflowed" => Some(Fact::AcceptQueueOverflowed),
+        "handshake_ack_refused" => Some(Fact::HandshakeAckRefused),
         "listener_found" | "listener_opened" | "listener_closed" => Some(Fact::Listeners),
         "conntrack_destroyed" => Some(Fact::ConntrackDestroyed),
         _ => None,

@@ -52,6 +52,7 @@ fn reason(stage: LossStage) -> &'static str {
         LossStage::Late => "they came after their time had been dealt with",
         LossStage::Netlink => "the netlink socket overran",
         LossStage::Nested => "the hook was passed over while one was running",
+        LossStage::Recording => "the recording could not keep up",
     }
 }
 
