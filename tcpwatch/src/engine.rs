@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::event::{ConnectionAborted, Event, RstReceived, RstSent, Time};
+use crate::event::{ConnectionAborted, Event, PacketRejected, RstReceived, RstSent, Time};
 use crate::explain::verdict::{Conclusion, Finding, NamespaceTotals, Totals, Verdict};
 use crate::memory::Memory;
 
@@ -35,6 +35,7 @@ pub struct Engine {
 enum OpenCase {
     Reply(RstSent),
     Abort(ConnectionAborted),
+    Rejection(PacketRejected),
 }
 
 impl Engine {
@@ -85,6 +86,9 @@ impl Engine {
             Event::ConnectionAborted(e) => {
                 self.sent.push_back((e.time.plus(SETTLE), OpenCase::Abort(e.clone())));
             }
+            Event::PacketRejected(e) => {
+                self.sent.push_back((e.time.plus(SETTLE), OpenCase::Rejection(e.clone())));
+            }
             Event::RstReceived(e) => {
                 self.received.push_back((e.time.plus(SETTLE_RECEIVED), e.clone()));
             }
@@ -112,6 +116,7 @@ impl Engine {
         let verdict = match &case {
             OpenCase::Reply(rst) => self.concluded.reply(rst, &self.memory),
             OpenCase::Abort(rst) => self.concluded.abort(rst, &self.memory),
+            OpenCase::Rejection(rst) => self.concluded.rejection(rst, &self.memory),
         };
         let amendment = self.refusals.remember(&verdict, &self.memory.listeners);
         conclusions.push(self.count(verdict));

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::event::{
-    Acknowledged, ConnectionAborted, Endpoint, NetNs, Owner, RstReceived, RstSent, Socket,
-    TcpFlags, TcpState, Time,
+    Acknowledged, ConnectionAborted, Endpoint, NetNs, Owner, PacketRejected, RstReceived, RstSent,
+    Socket, TcpFlags, TcpState, Time,
 };
 use crate::explain::case::{Case, Symptom as Opened};
 use crate::explain::mechanism::Mechanism;
@@ -34,8 +34,7 @@ impl Concluded {
         let case = Case::new(Opened::Reply(rst), memory);
         let (symptom, errno) = felt_by_peer(case.mechanism(), rst.segment.flags);
         let (finding, also) = conclude(&case);
-        let service =
-            case.lost_translation().yes().map(|lost| lost.entry.entry.original.destination);
+        let service = case.service();
         self.keep(Verdict {
             id: 0,
             time: rst.time,
@@ -78,6 +77,33 @@ impl Concluded {
             finding,
             also,
             owner: loser(rst, &case),
+            joined: None,
+            peer: None,
+        })
+    }
+
+    /// Nobody holds it: the rule speaks in the name of the packet's destination.
+    pub(super) fn rejection(&mut self, rst: &PacketRejected, memory: &Memory) -> Arc<Verdict> {
+        let case = Case::new(Opened::Rejection(rst), memory);
+        let (symptom, errno) = felt_by_peer(case.mechanism(), rst.segment.flags);
+        let (finding, also) = conclude(&case);
+        self.keep(Verdict {
+            id: 0,
+            time: rst.time,
+            netns: rst.netns,
+            namespace: memory_name(memory, rst.netns),
+            direction: Direction::Sent,
+            flow: rst.flow,
+            service: None,
+            symptom,
+            errno,
+            mechanism: case.mechanism(),
+            reason: None,
+            state: None,
+            rst: RstHeader { seq: rst.rst_seq(), ack: rst.rst_ack(), ttl: None },
+            finding,
+            also,
+            owner: None,
             joined: None,
             peer: None,
         })
@@ -166,6 +192,8 @@ fn felt_by_peer(mechanism: Mechanism, answered: TcpFlags) -> (Symptom, Option<Er
         return (Symptom::Refused, Some(Errno::ECONNREFUSED));
     }
     match mechanism {
+        // The other end has only half a connection, and nobody has accepted it yet.
+        Mechanism::Rejected if answered.syn() => (Symptom::Reset, None),
         // The peer waits for a handshake that we never began, or has forgotten: it tries again, unharmed.
         Mechanism::SynAckToNoSocket | Mechanism::BadAckToSyn => (Symptom::Reset, None),
         // It has our FIN, or gets it before the RST: it reads the end of the stream, and what it writes fails.

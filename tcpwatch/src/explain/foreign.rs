@@ -8,8 +8,19 @@ use serde::Serialize;
 
 use super::case::Case;
 use super::timers::IDLE;
-use super::verdict::Certainty;
+use super::verdict::{Certainty, Evidence};
 use crate::event::{Acknowledged, Conversation, RstReceived, SocketKind, TcpState};
+
+/// Where a rule of this very host may have sent the reset unseen, in the peer's name, nothing about the peer is sure.
+pub fn at_best(case: &Case<'_>, certainty: Certainty) -> Certainty {
+    if case.may_be_by_rule() { certainty.min(Certainty::Inferred) } else { certainty }
+}
+
+/// The doubt that makes it so, as evidence.
+pub fn doubt(rules_are_seen: bool) -> Option<Evidence> {
+    let text = "a firewall rule of this host may have sent it: here those are not seen";
+    (!rules_are_seen).then(|| Evidence::new("netfilter", text))
+}
 
 /// What a reset from elsewhere met. One of these holds, and each belongs to one cause, or to two that differ in one
 /// measure.

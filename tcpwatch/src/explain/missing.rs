@@ -11,6 +11,7 @@ pub fn missing(case: &Case<'_>) -> Vec<String> {
         Mechanism::AckToListener => ack_to_listener(case),
         Mechanism::SegmentToNoSocket => vec![
             absent(case, &case.lost_translation(), Fact::ConntrackDestroyed, "no conntrack entry of this connection died"),
+            absent(case, &case.invalid_packet(), Fact::ConntrackInvalid, "conntrack found no fault with this segment"),
             "the end of the socket this segment was meant for: this host was not seen to reset that connection, and what closes in order is not watched".into(),
         ],
         Mechanism::SynToNoSocket => vec![no_socket(case)],

@@ -189,7 +189,7 @@ impl fmt::Display for Errno {
 /// One numbered line of an explanation: where it comes from, when it was, what it says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Evidence {
-    /// One short word: `tcp`, `listener`, `conntrack`, `sysctl`, `namespace`, `queue`, `process`.
+    /// One short word: `tcp`, `listener`, `conntrack`, `netfilter`, `sysctl`, `namespace`, `queue`, `process`.
     pub source: &'static str,
     /// When it was, if it was at a time of its own.
     pub at: Option<Time>,

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use super::bounded::History;
 use crate::event::{
-    Acknowledged, ConnectionAborted, Conversation, Endpoint, Flow, NetNs, RstReceived, RstSent,
-    SocketId, SocketKind, TcpState, Time,
+    Acknowledged, ConnectionAborted, Conversation, Endpoint, Flow, NetNs, PacketRejected,
+    RstReceived, RstSent, SocketId, SocketKind, TcpState, Time,
 };
 
 /// Resets sent and resets accepted, by the endpoint they went to; and connections that ended with one.
@@ -71,6 +71,11 @@ impl Flows {
         let sent = Sent { time: rst.time, netns: rst.netns, flow: rst.flow, seq: rst.seq };
         self.send(sent, Some(rst.seq));
         self.aborted.push(rst.time, (rst.netns, rst.flow), rst.clone());
+    }
+
+    pub fn rejected(&mut self, rst: &PacketRejected) {
+        let sent = Sent { time: rst.time, netns: rst.netns, flow: rst.flow, seq: rst.rst_seq() };
+        self.send(sent, number(rst.rst_seq(), rst.rst_ack()));
     }
 
     fn send(&mut self, sent: Sent, number: Option<u32>) {

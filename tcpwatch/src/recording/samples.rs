@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::{env, fs, process};
 
 use super::line::{Header, Start};
-use crate::event::{Event, HostDescribed, NetNs, TcpState, Time};
-use crate::explain::story::{Story, removed};
+use crate::event::{ConntrackDirection, Event, FilterHook, HostDescribed, NetNs, TcpState, Time};
+use crate::explain::story::{Story, reject_rule, removed};
 
 pub(super) fn tick(time: Time) -> Event {
     Event::Tick { time }
@@ -55,6 +55,10 @@ pub(super) fn told_of_every_kind() -> Vec<Event> {
     let story = story.after(5).data_meets_listener(SERVER, CLIENT, 5).aborts(SERVER, CLIENT);
     let story = story.refuses_ack(SERVER, CLIENT, 5);
     let story = story.receives(CLIENT, SERVER, 7, TcpState::Established);
+    let story = story.rejects_syn(FilterHook::Input, SERVER, CLIENT);
+    let story = story.lists_rules(&[reject_rule("inet", Some(FilterHook::Input), 4)], true);
+    let story = story.finds_invalid(CLIENT, SERVICE, SERVER, ConntrackDirection::Reply);
+    let story = story.reads_conntrack(1, 9, 100, 1);
     story.closes("[::]:81", None).vanishes(1).events()
 }
 

@@ -168,6 +168,7 @@ struct Row<'a> {
     way: Option<Way>,
     failed: &'a [String],
     blind: Option<&'a str>,
+    idle: bool,
 }
 
 impl<'a> Row<'a> {
@@ -178,6 +179,7 @@ impl<'a> Row<'a> {
             way: hook.way,
             failed: &hook.failed,
             blind: Some(hook.blind.as_str()).filter(|blind| !blind.is_empty()),
+            idle: hook.idle,
         }
     }
 }

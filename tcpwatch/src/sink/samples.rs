@@ -30,6 +30,7 @@ pub(crate) fn coverage() -> CoverageDeclared {
         way: Some(Way::Kprobe),
         failed: vec!["fentry: refused by the kernel".into()],
         blind: String::new(),
+        idle: false,
     };
     let destroyed = HookCoverage {
         fact: Fact::ConntrackDestroyed,
@@ -37,6 +38,7 @@ pub(crate) fn coverage() -> CoverageDeclared {
         way: None,
         failed: Vec::new(),
         blind: "lost translations cannot be told from stray segments".into(),
+        idle: false,
     };
     CoverageDeclared { time: START, hooks: vec![sent, destroyed] }
 }

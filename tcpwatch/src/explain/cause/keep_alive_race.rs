@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::Explains;
 use crate::event::{Endpoint, Flow, Owner, Time};
 use crate::explain::case::Case;
-use crate::explain::foreign::Met;
+use crate::explain::foreign::{Met, at_best};
 use crate::explain::late_segment::LateSegment;
 use crate::explain::timers;
 use crate::explain::verdict::{Certainty, Evidence, Remedy};
@@ -119,7 +119,7 @@ fn elsewhere(case: &Case<'_>) -> Option<(Certainty, KeepAliveRace)> {
     let Flow { local: writer, remote: closer } = case.flow();
     let request = if write.written_ago > write.ended_ago { Request::Crossed } else { Request::Behind };
     let closed_at = Some(case.time().minus(write.ended_ago));
-    Some((write.certainty(), KeepAliveRace { closed_at, ..race(closer, writer, idle, request) }))
+    Some((at_best(case, write.certainty()), KeepAliveRace { closed_at, ..race(closer, writer, idle, request) }))
 }
 
 fn race(closer: Endpoint, writer: Endpoint, idle: Duration, request: Request) -> KeepAliveRace {
