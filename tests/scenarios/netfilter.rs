@@ -461,6 +461,7 @@ fn told(watch: &Watch, sent: Expected, received: Expected, blind: Expected) {
     told_if(way_of("packet_rejected").is_some(), watch, sent, received, blind);
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "they are built where they are expected")]
 fn told_if(seen: bool, watch: &Watch, sent: Expected, received: Expected, blind: Expected) {
     if seen {
         watch.expect_joined(&sent.mechanism("rejected"), &received);
@@ -472,7 +473,9 @@ fn told_if(seen: bool, watch: &Watch, sent: Expected, received: Expected, blind:
 /// What rules send is not in the kernel's account of resets, and so not in ours.
 fn sends_nothing(watch: Watch, namespaces: &[&Namespace]) {
     let report = watch.finish();
-    namespaces.iter().for_each(|namespace| report.accounts_for(namespace, 0));
+    for namespace in namespaces {
+        report.accounts_for(namespace, 0);
+    }
 }
 
 /// What the server may well say, a quarter of a billion bytes too early.

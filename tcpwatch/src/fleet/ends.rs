@@ -120,8 +120,8 @@ impl Ends {
             self.order.pop_front();
             let Some(sent) = self.sent.remove(&id) else { continue };
             let (receiver, seq) = (sent.verdict.flow.remote, sent.verdict.rst.seq);
-            remove(&mut self.by_receiver, (receiver, seq), id);
-            remove(&mut self.by_number, seq, id);
+            remove(&mut self.by_receiver, &(receiver, seq), id);
+            remove(&mut self.by_number, &seq, id);
         }
     }
 }
@@ -161,11 +161,11 @@ fn fit(one: Acknowledged, other: Acknowledged) -> bool {
     one == other || one == Acknowledged::Unseen || other == Acknowledged::Unseen
 }
 
-fn remove<K: std::hash::Hash + Eq>(map: &mut HashMap<K, Vec<EndId>>, key: K, id: EndId) {
-    if let Some(ids) = map.get_mut(&key) {
+fn remove<K: std::hash::Hash + Eq>(map: &mut HashMap<K, Vec<EndId>>, key: &K, id: EndId) {
+    if let Some(ids) = map.get_mut(key) {
         ids.retain(|known| *known != id);
         if ids.is_empty() {
-            map.remove(&key);
+            map.remove(key);
         }
     }
 }

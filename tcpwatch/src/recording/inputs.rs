@@ -118,13 +118,11 @@ impl Found {
     /// From the beginning, behind the header.
     pub(super) fn open(self) -> Result<(Name, Header, Reader), (Name, Damage)> {
         let Self { name, header, reader, .. } = self;
-        match reader {
-            Some(reader) => Ok((name, header, reader)),
-            None => {
-                let opened = open(name.clone()).and_then(|(_, file)| first_line(file));
-                opened.map(|(header, reader)| (name.clone(), header, reader)).map_err(|e| (name, e))
-            }
+        if let Some(reader) = reader {
+            return Ok((name, header, reader));
         }
+        let opened = open(name.clone()).and_then(|(_, file)| first_line(file));
+        opened.map(|(header, reader)| (name.clone(), header, reader)).map_err(|e| (name, e))
     }
 
     /// The wall clock at the last event, in nanoseconds since 1970. `None`: it can be read only once.

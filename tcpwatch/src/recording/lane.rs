@@ -193,7 +193,7 @@ impl Lane {
         match open.reader.next_line() {
             Ok(Some(Line::Header(header))) => self.next_header(*header),
             Ok(Some(Line::Event(event))) => self.read_event(*event),
-            Ok(Some(Line::Unknown(kind))) => self.read_unknown(kind),
+            Ok(Some(Line::Unknown(kind))) => self.read_unknown(&kind),
             Ok(Some(Line::Damaged(why))) => self.read_damage(&why),
             Ok(Some(Line::End(end))) => self.read_end(&end),
             Ok(None) => self.end_of_file(None),
@@ -239,17 +239,17 @@ impl Lane {
     }
 
     /// What cannot be understood was not seen: the engine is told so, where it would have mattered.
-    fn read_unknown(&mut self, kind: String) {
+    fn read_unknown(&mut self, kind: &str) {
         let (Some(open), Some(stretch)) = (&mut self.open, &self.stretch) else { return };
         if open.is_known() {
             return;
         }
         let (since, until) = (stretch.now, stretch.now);
         let (count, stage) = (1, LossStage::Malformed);
-        if let Some(fact) = fact_named(&kind) {
+        if let Some(fact) = fact_named(kind) {
             let lost = EventsLost { since, until, fact, count, stage };
             self.event(Event::EventsLost(lost));
-        } else if self.unknown.len() < KINDS && self.unknown.insert(kind.clone()) {
+        } else if self.unknown.len() < KINDS && self.unknown.insert(kind.to_owned()) {
             let name = &open.name;
             let note = format!("{name}: this version does not know events of kind {kind:?}");
             self.note(note);

@@ -31,6 +31,7 @@ struct Running {
 
 /// One thing a recording tells.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "there is one at a time, and nearly all are events")]
 pub enum Told {
     Event(HostId, Event),
     /// Nothing more comes of this host.
@@ -94,10 +95,12 @@ impl Stream {
             return Some(Told::Note(failure));
         }
         let mut running = self.lanes.iter().enumerate().filter(|(_, running)| !running.at_end);
-        let (index, _) = match self.host_by_host {
-            true => running.next(),
-            false => running.min_by_key(|(_, running)| running.lane.wall()),
-        }?;
+        let next = if self.host_by_host {
+            running.next()
+        } else {
+            running.min_by_key(|(_, running)| running.lane.wall())
+        };
+        let (index, _) = next?;
         match self.lanes[index].lane.next_said() {
             Some(Said::Event(Event::HostDescribed(host))) => Some(self.begins(index, host)),
             Some(Said::Event(event)) => Some(Told::Event(self.lanes[index].telling, event)),
@@ -231,7 +234,9 @@ mod tests {
 
     fn record_at(events: &[Event], place: Place) {
         let mut recorder = Recorder::patient(place).unwrap();
-        events.iter().for_each(|event| recorder.record(event));
+        for event in events {
+            recorder.record(event);
+        }
         recorder.finish(Some(Account::default())).unwrap();
     }
 
@@ -306,7 +311,7 @@ mod tests {
     #[test]
     fn segments_of_a_run_are_one_stream_in_whatever_order_they_come() {
         let (events, scratch) = rotated();
-        heard(&[scratch.0.clone()]).is_whole(&events);
+        heard(std::slice::from_ref(&scratch.0)).is_whole(&events);
         let mut files = scratch.files();
         files.reverse();
         heard(&files).is_whole(&events);
@@ -331,7 +336,7 @@ mod tests {
         record_file(&events, &whole);
         let bytes = fs::read(&whole).unwrap();
         fs::write(scratch.at("a.tcpw.jsonl.zst"), &bytes[..bytes.len() - 20]).unwrap();
-        heard(&[scratch.0.clone()]).is_whole(&events);
+        heard(std::slice::from_ref(&scratch.0)).is_whole(&events);
     }
 
     #[test]
@@ -351,7 +356,7 @@ mod tests {
         let (_, scratch) = rotated();
         let files = scratch.files();
         fs::remove_file(&files[1]).unwrap();
-        let heard = heard(&[scratch.0.clone()]);
+        let heard = heard(std::slice::from_ref(&scratch.0));
         assert!(heard.said("begins in the middle of its run;"), "{:?}", heard.notes);
         assert_eq!((heard.starts(), heard.failed, heard.whole), (2, 0, false));
         let lost = heard.lost();
@@ -364,7 +369,7 @@ mod tests {
         let (first, second) = (run("node", "b0", 0), run("node", "b0", 60));
         record_file(&second, &scratch.at("a.tcpw.jsonl.zst"));
         record_file(&first, &scratch.at("b.tcpw.jsonl.zst"));
-        heard(&[scratch.0.clone()]).is_whole(&[first, second].concat());
+        heard(std::slice::from_ref(&scratch.0)).is_whole(&[first, second].concat());
     }
 
     #[test]
@@ -373,7 +378,7 @@ mod tests {
         let (first, second) = (run("node", "b0", 0), run("node", "b0", 4));
         record_file(&second, &scratch.at("a.tcpw.jsonl.zst"));
         record_file(&first, &scratch.at("b.tcpw.jsonl.zst"));
-        heard(&[scratch.0.clone()]).is_whole(&[first, second].concat());
+        heard(std::slice::from_ref(&scratch.0)).is_whole(&[first, second].concat());
     }
 
     #[test]
@@ -385,7 +390,7 @@ mod tests {
         fs::remove_file(scratch.at("whole.tcpw.jsonl.zst")).unwrap();
         for cut in [bytes.len() - 20, bytes.len() / 2] {
             fs::write(&part, &bytes[..cut]).unwrap();
-            let heard = heard(&[scratch.0.clone()]);
+            let heard = heard(std::slice::from_ref(&scratch.0));
             assert!(
                 heard.said("it is still being written, or its writer died"),
                 "{:?}",
@@ -417,7 +422,7 @@ mod tests {
         record_file(&events, &scratch.at("node.tcpw.jsonl.zst"));
         fs::write(scratch.at("notes.txt"), "what we saw").unwrap();
         fs::create_dir(scratch.at("old")).unwrap();
-        heard(&[scratch.0.clone()]).is_whole(&events);
+        heard(std::slice::from_ref(&scratch.0)).is_whole(&events);
     }
 
     #[test]
@@ -430,7 +435,7 @@ mod tests {
         }
         record_file(&one, &scratch.at("one.tcpw.jsonl.zst"));
         record_file(&other, &scratch.at("other.tcpw.jsonl.zst"));
-        let heard = heard(&[scratch.0.clone()]);
+        let heard = heard(std::slice::from_ref(&scratch.0));
         assert_eq!((heard.of(0), heard.of(1)), (one, other));
         let hosts: Vec<_> = heard.events.iter().map(|(host, _)| *host).collect();
         let turns = hosts.windows(2).filter(|pair| pair[0] != pair[1]).count();
@@ -438,10 +443,13 @@ mod tests {
     }
 
     fn hostnames(inputs: &Scratch) -> Vec<String> {
-        let told = heard(&[inputs.0.clone()]).all().into_iter().filter_map(|event| match event {
-            Event::HostDescribed(host) => Some(host.hostname),
-            _ => None,
-        });
+        let told =
+            heard(std::slice::from_ref(&inputs.0)).all().into_iter().filter_map(
+                |event| match event {
+                    Event::HostDescribed(host) => Some(host.hostname),
+                    _ => None,
+                },
+            );
         told.collect()
     }
 
@@ -454,8 +462,8 @@ mod tests {
         }
         record_file(&first, &scratch.at("a.tcpw.jsonl.zst"));
         record_file(&second, &scratch.at("b.tcpw.jsonl.zst"));
-        assert_eq!(Stream::open(&[scratch.0.clone()]).hosts(), 1);
-        heard(&[scratch.0.clone()]).is_whole(&[first, second].concat());
+        assert_eq!(Stream::open(std::slice::from_ref(&scratch.0)).hosts(), 1);
+        heard(std::slice::from_ref(&scratch.0)).is_whole(&[first, second].concat());
         assert_eq!(hostnames(&scratch), ["node", "node"]);
     }
 
@@ -464,7 +472,7 @@ mod tests {
         let scratch = Scratch::new();
         record_file(&run("node", "0123456789", 0), &scratch.at("a.tcpw.jsonl.zst"));
         record_file(&run("node", "9876543210", 5), &scratch.at("b.tcpw.jsonl.zst"));
-        assert_eq!(Stream::open(&[scratch.0.clone()]).hosts(), 2);
+        assert_eq!(Stream::open(std::slice::from_ref(&scratch.0)).hosts(), 2);
         assert_eq!(hostnames(&scratch), ["node (boot 01234567)", "node (boot 98765432)"]);
     }
 
@@ -486,7 +494,7 @@ mod tests {
     #[test]
     fn the_extent_is_known_before_anything_is_told() {
         let (_, scratch) = rotated();
-        let Extent { first, last } = Stream::open(&[scratch.0.clone()]).extent();
+        let Extent { first, last } = Stream::open(std::slice::from_ref(&scratch.0)).extent();
         let begin = 1_700_000_000_000_000_000;
         assert_eq!((first, last), (begin, Some(begin + 9_000_000_001)));
     }
@@ -508,7 +516,7 @@ mod tests {
         let middle = frames[1].len() / 2;
         frames[1].truncate(middle);
         fs::write(scratch.at("node.tcpw.jsonl.zst"), frames.concat()).unwrap();
-        let heard = heard(&[scratch.0.clone()]);
+        let heard = heard(std::slice::from_ref(&scratch.0));
         assert!(
             heard.said("is damaged: ") && heard.said("; that part was left out"),
             "{:?}",
@@ -536,7 +544,7 @@ mod tests {
             text.lines().map(|line| if line.contains(":5}") { "{]" } else { line }).collect();
         assert_ne!(damaged, text.lines().collect::<Vec<_>>());
         fs::write(scratch.at("node.tcpw.jsonl"), damaged.join("\n") + "\n").unwrap();
-        let heard = heard(&[scratch.0.clone()]);
+        let heard = heard(std::slice::from_ref(&scratch.0));
         assert_eq!((heard.failed, heard.resets()), (1, 9), "{:?}", heard.notes);
     }
 
@@ -548,7 +556,7 @@ mod tests {
         let text = text.replacen("\"tracking\":\"none\"", "\"tracking\":\"quantum\"", 1);
         let text = text.replacen("{\"type\":\"tick\"", "{\"type\":\"tock\"", 2);
         fs::write(scratch.at("node.tcpw.jsonl"), text).unwrap();
-        let heard = heard(&[scratch.0.clone()]);
+        let heard = heard(std::slice::from_ref(&scratch.0));
         let lost: Vec<_> =
             heard.lost().iter().map(|lost| (lost.fact, lost.count, lost.stage)).collect();
         assert_eq!(lost, [(crate::event::Fact::RstSent, 1, LossStage::Malformed)]);
@@ -608,7 +616,7 @@ mod tests {
             (&foreign.0, "holds no recording: none of its 2 files ends in .tcpw.jsonl.zst"),
             (&missing, "cannot be read: No such file"),
         ] {
-            let heard = heard(&[input.clone()]);
+            let heard = heard(std::slice::from_ref(input));
             assert!(heard.said(&format!("{}: {sentence}", input.display())), "{:?}", heard.notes);
             assert_eq!((heard.failed, heard.events.len()), (1, 0));
         }

@@ -220,7 +220,9 @@ struct Leads {
 impl Leads {
     fn of(events: &[Event]) -> Self {
         let mut leads = Self::default();
-        events.iter().for_each(|event| leads.note(event));
+        for event in events {
+            leads.note(event);
+        }
         leads
     }
 
