@@ -1,16 +1,21 @@
 //! What the user can say. Parsing only: nothing is opened here.
 
+mod keeping;
+
 use std::ffi::OsString;
 use std::num::NonZeroU64;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::builder::PossibleValuesParser;
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::error::ErrorKind;
+use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
+
+pub use keeping::{Destination, Keeping};
 
 use crate::event::{NetNs, Way};
 use crate::explain::verdict::Direction;
-use crate::filter::{Filter, Namespace, Net, Ports, cause_codes};
+use crate::filter::{FORMS, Filter, Namespace, Net, Ports, Span, When, cause_codes};
 use crate::recording::{Flight, Trigger};
 
 /// Why was this connection reset? TCP resets explained from the Linux kernel, live.
@@ -28,13 +33,17 @@ pub struct Cli {
 impl Cli {
     /// The command line, or the exit with the right code that a wrong one deserves.
     pub fn from_command_line() -> Self {
-        Self::parse()
+        Self::try_from_words(std::env::args_os()).unwrap_or_else(|error| error.exit())
     }
 
     pub fn try_from_words<T: Into<OsString> + Clone>(
         words: impl IntoIterator<Item = T>,
     ) -> Result<Self, clap::Error> {
-        Self::try_parse_from(words)
+        let cli = Self::try_parse_from(words)?;
+        match cli.command.complaint() {
+            None => Ok(cli),
+            Some(complaint) => Err(Self::command().error(ErrorKind::ArgumentConflict, complaint)),
+        }
     }
 }
 
@@ -72,6 +81,19 @@ pub enum Command {
     DemoActor(DemoActor),
 }
 
+impl Command {
+    /// What does not fit together, as a sentence.
+    fn complaint(&self) -> Option<String> {
+        match self {
+            Self::Rst(args) => args.recording.complaint(),
+            Self::Demo(args) => args.recording.complaint(),
+            Self::Record(args) => args.how.complaint(Destination::of(&args.to)),
+            Self::Anonymize(args) => args.keeping.complaint(Destination::of(&args.to)),
+            Self::Replay(_) | Self::Export(_) | Self::DemoActor(_) | Self::Causes => None,
+        }
+    }
+}
+
 #[derive(Args, Debug)]
 pub struct Rst {
     #[command(flatten)]
@@ -86,13 +108,34 @@ pub struct Rst {
     #[command(flatten)]
     pub limits: Limits,
 
+    #[command(flatten)]
+    pub recording: Beside,
+}
+
+/// A recording beside what is shown.
+#[derive(Args, Debug)]
+pub struct Beside {
     /// Also record to a directory of segments, or a FILE.tcpw.jsonl.zst
     #[arg(long, value_name = "PLACE", help_heading = "Recording")]
     pub record: Option<PathBuf>,
 
     #[command(flatten)]
-    pub recording: Recording,
+    pub how: Recording,
 }
+
+impl Beside {
+    fn complaint(&self) -> Option<String> {
+        match self.record.as_deref().map(Destination::of) {
+            None => self.how.given().map(|option| {
+                format!("{option} is about a recording. Say where it goes: --record PLACE")
+            }),
+            Some(Destination::Stdout) => Some(TWO_ON_STDOUT.to_owned()),
+            Some(to) => self.how.complaint(to),
+        }
+    }
+}
+
+const TWO_ON_STDOUT: &str = "stdout is taken by what is shown. Record to a directory or a file, or use `tcpwatch record -o -`";
 
 #[derive(Args, Debug)]
 pub struct Record {
@@ -123,9 +166,26 @@ pub struct Replay {
     #[command(flatten)]
     pub wanted: Wanted,
 
+    #[command(flatten)]
+    pub times: Times,
+
     /// Show this many resets; all are counted
     #[arg(long, value_name = "N")]
     pub count: Option<NonZeroU64>,
+}
+
+/// Which part of a recording to show.
+#[derive(Args, Clone, Copy, Debug, Default)]
+#[command(next_help_heading = "Filters (what is hidden is still counted)")]
+pub struct Times {
+    /// Only resets at or after T: 2026-11-21T12:04:31Z, a local time such as '2026-11-21 12:04' or 12:04:31 (of the
+    /// recording's first day), or -5m (before its end). What came before still explains them
+    #[arg(long, value_name = "T", value_parser = parse_when, allow_hyphen_values = true)]
+    pub since: Option<When>,
+
+    /// Only resets at or before T, in the same forms
+    #[arg(long, value_name = "T", value_parser = parse_when, allow_hyphen_values = true)]
+    pub until: Option<When>,
 }
 
 #[derive(Args, Debug)]
@@ -144,6 +204,9 @@ pub struct Export {
 
     #[command(flatten)]
     pub wanted: Wanted,
+
+    #[command(flatten)]
+    pub times: Times,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -193,17 +256,32 @@ pub struct Recording {
     pub anonymizing: Anonymizing,
 }
 
-/// When a directory of segments gets its next one.
-#[derive(Args, Clone, Copy, Debug)]
-#[command(next_help_heading = "Recording")]
-pub struct Keeping {
-    /// Begin the next segment when one is this large: 64M, 1G
-    #[arg(long, value_name = "SIZE", default_value = "64M", value_parser = parse_size)]
-    pub rotate_size: u64,
+impl Recording {
+    fn complaint(&self, to: Destination) -> Option<String> {
+        self.flying.ring.and_then(|_| self.flight_complaint(to)).or(self.keeping.complaint(to))
+    }
 
-    /// Begin the next segment when one is this old: 1h
-    #[arg(long, value_name = "DURATION", default_value = "1h", value_parser = parse_duration)]
-    pub rotate_time: Duration,
+    fn flight_complaint(&self, to: Destination) -> Option<String> {
+        if !matches!(to, Destination::Directory(_)) {
+            return Some(
+                "a flight recorder writes a segment for each reason. Give it a directory".into(),
+            );
+        }
+        let option = self.keeping.of_rotation()?;
+        Some(format!(
+            "{option} does not go with --ring: each reason gets one segment. Leave it out"
+        ))
+    }
+
+    /// The first option that was given.
+    fn given(&self) -> Option<&'static str> {
+        let options = [
+            (self.flying.ring.is_some(), "--ring"),
+            (self.anonymizing.anonymize.is_some(), "--anonymize"),
+        ];
+        let other = options.into_iter().find(|(given, _)| *given).map(|(_, option)| option);
+        self.keeping.given().or(other)
+    }
 }
 
 /// A flight recorder: remembers, and writes when there is a reason.
@@ -291,12 +369,8 @@ pub struct Demo {
     #[arg(long, value_name = "FILE")]
     pub btf: Option<PathBuf>,
 
-    /// Also record to a directory of segments, or a FILE.tcpw.jsonl.zst
-    #[arg(long, value_name = "PLACE", help_heading = "Recording")]
-    pub record: Option<PathBuf>,
-
     #[command(flatten)]
-    pub recording: Recording,
+    pub recording: Beside,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -367,6 +441,7 @@ impl Wanted {
             hosts: self.host.clone(),
             causes: self.cause.clone(),
             direction: self.direction(),
+            span: Span::default(),
         }
     }
 
@@ -425,6 +500,14 @@ fn parse_netns(text: &str) -> Result<Netns, String> {
     Ok(Netns::Is(Namespace::Name(text.into())))
 }
 
+/// A span with a minus lies before the end.
+fn parse_when(text: &str) -> Result<When, String> {
+    match text.strip_prefix('-') {
+        Some(span) => duration(span).map(When::BeforeEnd).ok_or_else(|| FORMS.into()),
+        None => text.parse(),
+    }
+}
+
 fn parse_duration(text: &str) -> Result<Duration, String> {
     duration(text).ok_or_else(|| {
         "expected a number with a unit (ms, s, m, h, d) such as 60s, 5m or 1h30m".into()
@@ -467,22 +550,6 @@ fn trigger(text: &str) -> Option<Trigger> {
 /// A rate is found by remembering the times of as many resets.
 const MOST_PER_SECOND: usize = 1_000_000;
 
-fn parse_size(text: &str) -> Result<u64, String> {
-    size(text).ok_or_else(|| "expected a number with a unit (K, M, G) such as 64M".into())
-}
-
-/// Bytes; units are powers of ten, as for disks.
-fn size(text: &str) -> Option<u64> {
-    let (number, unit) = split_where(text, |c| !c.is_ascii_digit());
-    let unit = match unit {
-        "K" => 1_000,
-        "M" => 1_000_000,
-        "G" => 1_000_000_000,
-        _ => return None,
-    };
-    number.parse::<u64>().ok()?.checked_mul(unit)
-}
-
 fn split_where(text: &str, end: impl Fn(char) -> bool) -> (&str, &str) {
     text.split_at(text.find(end).unwrap_or(text.len()))
 }
@@ -522,8 +589,10 @@ Exit codes: 0 the incident was explained, 1 it was not (the message says the nex
 const RECORD_EXAMPLES: &str = "\
 Examples:
   tcpwatch record -o incident.tcpw.jsonl.zst --for 10m   one file
-  tcpwatch record -o /var/lib/tcpwatch                   a directory of segments
-  tcpwatch record -o rare --ring 60s --on cause=conntrack-expired   only what leads to it, and 30 s more
+  tcpwatch record -o /var/lib/tcpwatch                   a directory of segments, bounded
+  tcpwatch record -o /data/tw --keep 100 --rotate-time 10m --max-disk 5G --min-free 10%
+  tcpwatch record -o /data/tw -C 64 -G 3600 -W 20        the same words as for tcpdump
+  tcpwatch record -o rare --ring 60s --on cause=conntrack-expired   what leads to it
   kubectl debug node/n1 --image tcpwatch -- tcpwatch record -o - > n1.tcpw.jsonl.zst
   tcpwatch rst --explain --record incident               watch and record";
 
@@ -536,7 +605,9 @@ Sysctls and what the kernel did stay, so does the explanation. Ports, process an
 const REPLAY_EXAMPLES: &str = "\
 Examples:
   tcpwatch replay incident.tcpw.jsonl.zst --explain
-  tcpwatch replay /var/lib/tcpwatch --port 8080 -o json
+  tcpwatch replay /var/lib/tcpwatch --port 8080 --since '2026-11-21 12:00' --until 12:30
+  tcpwatch replay n1.tcpw.jsonl.zst n2.tcpw.jsonl.zst     two hosts: merged by their clocks, resets between them joined
+  kubectl exec debugger -- tcpwatch record -o - --for 5m | tcpwatch replay - -o json
   zstdcat incident.tcpw.jsonl.zst | jq -c 'select(.type == \"rst_sent\")'   the events themselves";
 
 const EXPORT_EXAMPLES: &str = "\
@@ -552,9 +623,6 @@ Needs root, or CAP_BPF and CAP_PERFMON; more to see every namespace and process 
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory;
-    use clap::error::ErrorKind;
-
     use super::*;
 
     fn parsed(words: &str) -> Result<Rst, clap::Error> {
@@ -685,10 +753,10 @@ mod tests {
     fn a_flight_recorder_has_its_reasons() {
         let flying =
             parsed("--record rare --ring 60s --on cause=no-listener --on rate=50/s --after 5s");
-        let flight = flying.unwrap().recording.flying.flight().unwrap();
+        let flight = flying.unwrap().recording.how.flying.flight().unwrap();
         assert_eq!((flight.span.as_secs(), flight.after.as_secs()), (60, 5));
         assert_eq!(flight.triggers, [Trigger::Cause("no-listener".into()), Trigger::Rate(50)]);
-        assert_eq!(parsed("--record all").unwrap().recording.flying.flight(), None);
+        assert_eq!(parsed("--record all").unwrap().recording.how.flying.flight(), None);
     }
 
     #[test]
@@ -707,6 +775,8 @@ mod tests {
         }
         refused("--on rate=5/s");
         refused("--record x --after 5s");
+        assert!(refused("--record x.zst --ring 5s").contains("Give it a directory"));
+        assert!(refused("--record x --ring 5s -C 5").contains("-C does not go with --ring"));
     }
 
     #[test]

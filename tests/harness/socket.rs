@@ -26,6 +26,23 @@ mod option {
     pub(super) struct DeferAccept;
     setsockopt_impl!(DeferAccept, libc::IPPROTO_TCP, libc::TCP_DEFER_ACCEPT, u32, SetStruct<u32>);
 
+    // include/uapi/linux/tcp.h.
+    #[derive(Clone, Copy)]
+    pub(super) struct Repair;
+    setsockopt_impl!(Repair, libc::IPPROTO_TCP, libc::TCP_REPAIR, i32, SetStruct<i32>);
+    pub(super) const REPAIR_ON: i32 = 1;
+    pub(super) const REPAIR_OFF_NO_PROBE: i32 = -1;
+
+    #[derive(Clone, Copy)]
+    pub(super) struct RepairQueue;
+    setsockopt_impl!(RepairQueue, libc::IPPROTO_TCP, libc::TCP_REPAIR_QUEUE, i32, SetStruct<i32>);
+    pub(super) const RECV_QUEUE: i32 = 1;
+    pub(super) const SEND_QUEUE: i32 = 2;
+
+    #[derive(Clone, Copy)]
+    pub(super) struct QueueSeq;
+    getsockopt_impl!(QueueSeq, libc::IPPROTO_TCP, libc::TCP_QUEUE_SEQ, u32, GetStruct<u32>);
+
     #[derive(Clone, Copy)]
     pub(super) struct Linger2;
     setsockopt_impl!(Linger2, libc::IPPROTO_TCP, libc::TCP_LINGER2, i32, SetStruct<i32>);
@@ -75,16 +92,27 @@ impl Namespace {
             .unwrap_or_else(|error| panic!("cannot listen on {address} in {self}: {error}"))
     }
 
+    /// A socket bound to the address that does not listen yet: several may be.
+    pub fn bound(&self, address: SocketAddr) -> OwnedFd {
+        self.enter(|| Listen::default().bind(address))
+            .unwrap_or_else(|error| panic!("cannot bind {address} in {self}: {error}"))
+    }
+
     /// Connects, and remembers from where even when it is refused.
     pub fn dial(&self, to: SocketAddr) -> Dialled {
-        self.enter(|| dial(to))
+        self.dial_from(0, to)
+    }
+
+    /// The same from a port of one's own choice.
+    pub fn dial_from(&self, port: u16, to: SocketAddr) -> Dialled {
+        self.enter(|| dial(port, to))
             .unwrap_or_else(|error| panic!("cannot dial {to} in {self}: {error}"))
     }
 
     /// Dials so often, one after the other, and is refused every time.
     pub fn is_refused_often(&self, to: SocketAddr, times: u16) {
         let is_refused = |_| {
-            dial(to).expect("a free port").refused();
+            dial(0, to).expect("a free port").refused();
         };
         self.enter(|| (0..times).for_each(is_refused));
     }
@@ -92,6 +120,20 @@ impl Namespace {
     pub fn connect(&self, to: SocketAddr) -> TcpStream {
         self.dial(to).connected()
     }
+}
+
+/// The sequence numbers that a connection sends and expects next.
+pub fn queue_positions(stream: &TcpStream) -> (u32, u32) {
+    let set = |value| option::Repair.set(stream, &value).expect("root may repair a connection");
+    let position = |queue| {
+        option::RepairQueue.set(stream, &queue).expect("a connection has two queues");
+        option::QueueSeq.get(stream).expect("a queue under repair has a position")
+    };
+    set(option::REPAIR_ON);
+    let positions = (position(option::SEND_QUEUE), position(option::RECV_QUEUE));
+    // Without a window probe: the peer is to notice nothing.
+    set(option::REPAIR_OFF_NO_PROBE);
+    positions
 }
 
 /// How to listen.
@@ -108,6 +150,12 @@ impl Default for Listen {
 
 impl Listen {
     fn open(&self, address: SocketAddr) -> nix::Result<TcpListener> {
+        let fd = self.bind(address)?;
+        listen(&fd, Backlog::new(self.backlog)?)?;
+        Ok(fd.into())
+    }
+
+    fn bind(&self, address: SocketAddr) -> nix::Result<OwnedFd> {
         let ip = Ip::of(address.ip());
         let fd = socket(ip.family(), SockType::Stream, SockFlag::SOCK_CLOEXEC, None)?;
         sockopt::ReuseAddr.set(&fd, &true)?;
@@ -115,9 +163,13 @@ impl Listen {
             sockopt::Ipv6V6Only.set(&fd, &self.v6_only)?;
         }
         bind(fd.as_raw_fd(), &storage(address))?;
-        listen(&fd, Backlog::new(self.backlog)?)?;
-        Ok(fd.into())
+        Ok(fd)
     }
+}
+
+/// `listen()` on a bound socket.
+pub fn listen_on(socket: &OwnedFd) -> nix::Result<()> {
+    listen(socket, Backlog::new(1)?)
 }
 
 /// Holds connections back until their first data, or no longer.
@@ -223,6 +275,12 @@ pub fn dissolve(stream: &TcpStream) {
     Errno::result(result).expect("a connection can be dissolved");
 }
 
+/// The socket goes without a word to its peer, as if its host had lost power.
+pub fn vanish(stream: TcpStream) {
+    option::Repair.set(&stream, &option::REPAIR_ON).expect("root may repair sockets");
+    drop(stream);
+}
+
 pub fn local(stream: &TcpStream) -> SocketAddr {
     stream.local_addr().expect("a connected socket has an address")
 }
@@ -236,11 +294,12 @@ fn ready(socket: &impl AsFd, what: PollFlags) {
 }
 
 /// Bound first: after a refusal the kernel forgets the address it would have chosen itself.
-fn dial(to: SocketAddr) -> io::Result<Dialled> {
+fn dial(port: u16, to: SocketAddr) -> io::Result<Dialled> {
     let from = source_towards(to)?;
     let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
     let fd = socket(Ip::of(to.ip()).family(), SockType::Stream, flags, None)?;
-    bind(fd.as_raw_fd(), &storage(at(from, 0)))?;
+    sockopt::ReuseAddr.set(&fd, &(port != 0))?;
+    bind(fd.as_raw_fd(), &storage(at(from, port)))?;
     let result = match connect(fd.as_raw_fd(), &storage(to)) {
         Err(Errno::EINPROGRESS) => wait_connected(&fd),
         other => other.map_err(io::Error::from),
@@ -281,6 +340,7 @@ impl TcpEntry {
     pub const ESTABLISHED: u8 = 1;
     pub const SYN_RECV: u8 = 3;
     pub const FIN_WAIT2: u8 = 5;
+    pub const CLOSE_WAIT: u8 = 8;
 
     pub(crate) fn all_here() -> Vec<Self> {
         let lines =

@@ -102,6 +102,16 @@ fn an_idle_connection_outlives_its_entry(ip: Ip) {
     accounts_close(watch, &service);
 }
 
+/// The founding incident, with a timeout in seconds: who was connected.
+pub(crate) fn outlives_its_entry(service: &Service, timeout: u64) -> SocketAddr {
+    service.router.set("net.netfilter.nf_conntrack_tcp_timeout_established", timeout);
+    let listeners = service.listen();
+    let mut flow = Flow::through(service, &listeners);
+    flow.is_alive();
+    idle(Duration::from_secs(timeout + 1));
+    flow.is_lost()
+}
+
 /// The conntrack table is emptied, and the server speaks first. What it says is no longer translated back: it comes
 /// from an address the client never dialled, and the client answers with a RST.
 fn after_a_flush_the_server_speaks_first_and_the_client_does_not_know_it(ip: Ip) {

@@ -15,7 +15,11 @@ mod demo;
 mod guest;
 mod handover;
 mod listener;
+mod netfilter;
 mod overflow;
+mod received;
+mod recording;
+mod replies;
 mod runner;
 mod scenario;
 mod storm;
@@ -45,10 +49,14 @@ fn scenarios() -> Vec<Scenario> {
         conntrack::scenarios(),
         handover::scenarios(),
         listener::scenarios(),
+        netfilter::scenarios(),
         aborts::scenarios(),
+        replies::scenarios(),
+        received::scenarios(),
         unexplained::scenarios(),
         storm::scenarios(),
         demo::scenarios(),
+        recording::scenarios(),
     ]
     .concat()
 }

@@ -53,6 +53,17 @@ fn with_abort_on_overflow_the_client_is_reset_at_once(ip: Ip) {
     report.accounts_for(&host.namespace, 1);
 }
 
+/// The founding incident: who had to go.
+pub(crate) fn resets_a_client(host: &Host) -> SocketAddr {
+    host.namespace.set(ABORT, 1);
+    let mut server = Crowded::listens(host, host.address());
+    let mut last = server.client_whose_handshake_is_open();
+    server.fills_up();
+    say(&mut last, "this ends the handshake");
+    assert_eq!(end_of(&mut last), End::RESET);
+    local(&last)
+}
+
 /// A server has stopped calling accept() and its queue is full. With tcp_abort_on_overflow=0 the last ACK of one more
 /// handshake is dropped without a word. The client believes it is connected for as long as the kernel remembers its
 /// request; only then the listener, which knows nothing of it, answers its data with a RST.

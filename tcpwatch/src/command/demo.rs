@@ -20,8 +20,12 @@ use crate::source;
 
 pub(super) fn run(args: &Demo, verbose: bool) -> anyhow::Result<()> {
     let script = script(args.incident);
-    let recorder =
-        args.record.as_deref().map(|to| record::recorder(to, &args.recording)).transpose()?;
+    let recorder = args
+        .recording
+        .record
+        .as_deref()
+        .map(|to| record::recorder(to, &args.recording.how))
+        .transpose()?;
     let stop = signals::stop_requested()?;
     let mut log = Log::new(Stdout::open()?);
     let (stage, act) = script.set(&mut log)?;

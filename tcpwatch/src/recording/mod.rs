@@ -5,25 +5,41 @@
 
 mod anonymize;
 mod context;
+mod directory;
+mod foreign;
 mod frame;
+mod frames;
+mod gap;
+mod inputs;
+mod lane;
+mod limits;
 mod line;
+mod name;
+mod part;
 mod place;
 mod reader;
 mod recorder;
+mod repair;
 mod ring;
 #[cfg(test)]
 mod samples;
 mod segment;
+mod segments;
+mod single;
 mod stream;
+mod target;
+mod text;
 mod trigger;
 mod upgrade;
+mod writer;
 
 pub use anonymize::{Anonymizer, Level};
+pub use limits::{Floor, Retention, Rotation};
 pub use line::{Account, End, Header, Line, Start};
-pub use place::{Place, Rotation};
+pub use place::Place;
 pub use reader::{Damage, Reader};
 pub use recorder::{Flight, Recorder};
-pub use stream::{Stream, Told};
+pub use stream::{Extent, Stream, Told};
 pub use trigger::Trigger;
 
 /// Raised when a name changes its meaning or goes; `upgrade` then gets a row. New names come without.
@@ -31,6 +47,9 @@ pub const SCHEMA: u32 = 1;
 
 /// How the name of a recording ends; while it is written, [`PART`] follows.
 pub const EXTENSION: &str = ".tcpw.jsonl.zst";
+
+/// How the name of a recording in plain text ends.
+pub const PLAIN: &str = ".tcpw.jsonl";
 
 /// Ends the name of a file that is still being written, or was when its writer died.
 pub const PART: &str = ".part";

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::Summary;
 use crate::event::*;
-use crate::explain::cause::{NoListener, NotYetListening};
+use crate::explain::cause::{NoListener, NotYetListening, Scan};
 use crate::explain::mechanism::Mechanism;
 use crate::explain::verdict::*;
 
@@ -30,6 +30,7 @@ pub(crate) fn coverage() -> CoverageDeclared {
         way: Some(Way::Kprobe),
         failed: vec!["fentry: refused by the kernel".into()],
         blind: String::new(),
+        idle: false,
     };
     let destroyed = HookCoverage {
         fact: Fact::ConntrackDestroyed,
@@ -37,6 +38,7 @@ pub(crate) fn coverage() -> CoverageDeclared {
         way: None,
         failed: Vec::new(),
         blind: "lost translations cannot be told from stray segments".into(),
+        idle: false,
     };
     CoverageDeclared { time: START, hooks: vec![sent, destroyed] }
 }
@@ -74,7 +76,20 @@ pub(crate) fn explained() -> Verdict {
         also: Vec::new(),
         owner: None,
         joined: None,
+        peer: None,
     }
+}
+
+/// One of many ports tried from one source.
+pub(crate) fn scanned(port: u16) -> Verdict {
+    let sent = explained();
+    let (source, dialled) = (sent.flow.remote.addr, Endpoint { port, ..sent.flow.local });
+    let flow =
+        Flow { local: dialled, remote: Endpoint { port: 20_000 + port, ..sent.flow.remote } };
+    let cause = Scan { source, dialled, ports: 300, within_s: 0.2 };
+    let explanation = Explanation { certainty: Certainty::Observed, cause: cause.into() };
+    let finding = Finding::Explained(std::sync::Arc::new(explanation));
+    Verdict { id: port.into(), flow, finding, ..sent }
 }
 
 /// The other end of it, on the same host; the client used a service address.
@@ -92,6 +107,31 @@ pub(crate) fn received() -> Verdict {
         owner: Some(Owner { pid: 812, command: "curl".into(), cgroup: Some("/user.slice".into()) }),
         joined: Some(17),
         ..sent
+    }
+}
+
+/// Another host, 30 s younger, whose clock is 5 ms behind.
+pub(crate) fn other_host() -> HostDescribed {
+    let host = host();
+    HostDescribed {
+        time: Time(host.time.0 - 30_000_000_000),
+        wall: host.wall - 5_000_000,
+        hostname: "node2".into(),
+        boot_id: "b1".into(),
+        ..host
+    }
+}
+
+/// The other end on another host.
+pub(crate) fn received_elsewhere() -> Verdict {
+    let sent = explained();
+    let peer = Peer { host: std::sync::Arc::new(host()), time: sent.time };
+    Verdict {
+        time: sent.time.minus(Duration::from_secs(30)),
+        peer: Some(std::sync::Arc::new(peer)),
+        service: None,
+        owner: None,
+        ..received()
     }
 }
 
@@ -158,6 +198,7 @@ pub(crate) fn totals() -> Totals {
         ]),
         namespaces: vec![
             NamespaceTotals {
+                host: None,
                 netns: NetNs(4_026_532_201),
                 name: Some("shop".into()),
                 sent: 400,
@@ -165,6 +206,7 @@ pub(crate) fn totals() -> Totals {
                 difference: Some(2),
             },
             NamespaceTotals {
+                host: None,
                 netns: NetNs(4_026_532_202),
                 name: None,
                 sent: 12,
@@ -172,6 +214,7 @@ pub(crate) fn totals() -> Totals {
                 difference: None,
             },
         ],
+        skews: Vec::new(),
     }
 }
 

@@ -11,7 +11,6 @@ mod rotation;
 mod ticks;
 
 use tcpwatch::event::{Event, Fact};
-use tcpwatch::timeline::fact_of;
 
 use crate::Outcome;
 use crate::incident::{Incident, Recorded};
@@ -92,6 +91,6 @@ fn is_reset(event: &Event) -> bool {
 fn losable(event: &Event) -> Option<Fact> {
     match event {
         Event::ListenerFound(_) => Some(Fact::Listeners),
-        _ => fact_of(event),
+        _ => event.fact(),
     }
 }

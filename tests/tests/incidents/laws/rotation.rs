@@ -1,11 +1,12 @@
 //! A run written into many segments: together they are the run, and each read alone claims nothing the run did not.
 
 use std::fs;
+use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use tcpwatch::event::Event;
-use tcpwatch::recording::{Account, Place, Recorder, Rotation, Stream, Told};
+use tcpwatch::recording::{Account, Floor, Place, Recorder, Retention, Rotation, Stream, Told};
 
 use super::Tried;
 use crate::Outcome;
@@ -42,7 +43,9 @@ fn without_the_past(whole: &str, part: &str) -> bool {
 
 fn record(tried: &Tried, folder: &Path) -> anyhow::Result<()> {
     let rotation = Rotation { size: u64::MAX, age: AGE };
-    let mut recorder = Recorder::new(Place::at(folder, rotation)?);
+    let retention =
+        Retention { keep: NonZeroU32::MAX, max_disk: u64::MAX, min_free: Floor::Percent(0) };
+    let mut recorder = Recorder::patient(Place::directory(folder, rotation, retention)?)?;
     tried.events().iter().for_each(|event| recorder.record(event));
     recorder.finish(Some(Account::default()))
 }
@@ -59,8 +62,8 @@ fn read(segments: &[PathBuf]) -> Vec<Event> {
     let mut stream = Stream::open(segments);
     let told = std::iter::from_fn(|| stream.next_told());
     told.filter_map(|told| match told {
-        Told::Event(event) => Some(event),
-        Told::Note(_) => None,
+        Told::Event(_, event) => Some(event),
+        Told::Note(_) | Told::Ended(_) => None,
     })
     .collect()
 }
