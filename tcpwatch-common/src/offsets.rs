@@ -74,6 +74,10 @@ offsets! {
     file_ref: Bytes(8), "file.f_ref";
     lock_owned: Bytes(4), "sock.sk_lock.owned";
     linger_time: Bytes(8), "sock.sk_lingertime";
+    // The latest packet of the receive queue; the queue itself where there is none.
+    receive_queue: Inside, "sock.sk_receive_queue";
+    receive_queue_last: Bytes(8), "sock.sk_receive_queue.prev";
+    reuseport: Bytes(8), "sock.sk_reuseport_cb";
     // 6.18 and later keep the inode number here; before, it is reached through the socket.
     inode: Bytes(8), "sock.sk_ino";
     cgroup: Bytes(8), "sock.sk_cgrp_data.cgroup";
@@ -85,12 +89,13 @@ offsets! {
     // `skc_num` before the RST is sent (net/ipv4/inet_hashtables.c, `__inet_put_port`); the source port stays.
     source_port: Bytes(2), "inet_sock.inet_sport";
     syn_len: Bytes(4), "inet_connection_sock.icsk_accept_queue.qlen";
+    retransmits: Bytes(1), "inet_connection_sock.icsk_retransmits";
     probes: Bytes(1), "inet_connection_sock.icsk_probes_out";
     user_timeout: Bytes(4), "inet_connection_sock.icsk_user_timeout";
     rcv_nxt: Bytes(4), "tcp_sock.rcv_nxt";
     copied_seq: Bytes(4), "tcp_sock.copied_seq";
-    snd_nxt: Bytes(4), "tcp_sock.snd_nxt";
     snd_una: Bytes(4), "tcp_sock.snd_una";
+    snd_nxt: Bytes(4), "tcp_sock.snd_nxt";
     write_seq: Bytes(4), "tcp_sock.write_seq";
     last_ack: Bytes(4), "tcp_sock.rcv_tstamp";
     linger2: Bytes(4), "tcp_sock.linger2";
@@ -100,7 +105,24 @@ offsets! {
     proto: Bytes(8), "sock_common.skc_prot";
     memory_allocated: Bytes(8), "proto.memory_allocated";
     memory_limits: Bytes(8), "proto.sysctl_mem";
+    bytes_received: Bytes(8), "tcp_sock.bytes_received";
+    bytes_sent: Bytes(8), "tcp_sock.bytes_sent";
+    // In ticks.
+    data_received_at: Bytes(4), "inet_connection_sock.icsk_ack.lrcvtime";
+    data_sent_at: Bytes(4), "tcp_sock.lsndtime";
+    heard_at: Bytes(4), "tcp_sock.rcv_tstamp";
+    // In nanoseconds.
+    transmitted_at: Bytes(8), "tcp_sock.tcp_wstamp_ns";
+    // A listener keeps there when its SYN queue last overflowed (include/net/tcp.h, `tcp_synq_overflow`).
+    cookies_at: Bytes(4), "tcp_sock.rx_opt.ts_recent_stamp";
     tw_substate: Bytes(1), "inet_timewait_sock.tw_substate";
+    tw_snd_nxt: Bytes(4), "sock_common.skc_tw_snd_nxt";
+    // In seconds: when the peer's timestamp was last kept. 6.14 brought the time it was made, in milliseconds.
+    tw_heard_at: Bytes(4), "tcp_timewait_sock.tw_ts_recent_stamp";
+    tw_made_at: Bytes(4), "inet_timewait_sock.tw_entry_stamp";
+    // struct tcp_request_sock: a handshake that is not complete (include/linux/tcp.h).
+    request_sent: Bytes(4), "tcp_request_sock.snt_isn";
+    request_expects: Bytes(4), "tcp_request_sock.rcv_nxt";
     // struct sk_buff.
     skb_head: Bytes(8), "sk_buff.head";
     skb_len: Bytes(4), "sk_buff.len";
@@ -182,6 +204,8 @@ arguments! {
     tp_send_reset_reason: Query::TracepointEnumParameter { tracepoint: "tcp_send_reset", name: "sk_rst_reason" };
     /// `tcp_reset`: index of the packet (5.10 has none).
     tcp_reset_packet: Query::StructParameter { function: "tcp_reset", name: "sk_buff" };
+    /// `tcp_check_req`: index of the handshake.
+    check_req_request: Query::StructParameter { function: "tcp_check_req", name: "request_sock" };
     /// Tracepoint `kfree_skb`: index of the drop reason.
     tp_kfree_skb_reason: Query::TracepointEnumParameter { tracepoint: "kfree_skb", name: "skb_drop_reason" };
     /// Tracepoint `kfree_skb`: argument count (the fourth, from 6.11, is the receiving socket).

@@ -35,8 +35,10 @@ pub struct Fleet {
     numbers: u64,
     ends: Ends,
     skews: Skews,
-    /// Resets that are explained because their other end is.
-    rejudged: Totals,
+    /// How resets are judged whose other end is known, or known to be missing.
+    judged: Totals,
+    /// How the hosts that received them had judged and counted them.
+    withdrawn: Totals,
     /// How far `until` was told, by wall clock.
     told_until: i128,
 }
@@ -155,11 +157,16 @@ impl Fleet {
 
     /// The account of all hosts, with what only this room knows.
     pub fn correct(&self, totals: &mut Totals) {
-        totals.explained += self.rejudged.explained;
-        totals.unexplained = totals.unexplained.saturating_sub(self.rejudged.explained);
-        for (code, count) in &self.rejudged.causes {
+        let (judged, withdrawn) = (&self.judged, &self.withdrawn);
+        totals.explained = totals.explained + judged.explained - withdrawn.explained;
+        totals.unexplained = totals.unexplained + judged.unexplained - withdrawn.unexplained;
+        for (code, count) in &judged.causes {
             *totals.causes.entry(code).or_default() += count;
         }
+        for (code, count) in &withdrawn.causes {
+            *totals.causes.entry(code).or_default() -= count;
+        }
+        totals.causes.retain(|_, count| *count > 0);
         totals.skews = self.skews.told(&self.hosts);
     }
 
@@ -233,27 +240,26 @@ impl Fleet {
         };
         let Some((sent, sent_at)) = self.ends.join(id) else { return (Arc::clone(received), None) };
         self.skews.add(id.0, to, wall - sent_at);
-        self.rejudge(&sent.finding);
+        self.rejudge(&received.finding, &sent.finding);
         let host = self.hosts.get(&id.0).map(|host| Arc::clone(&host.described));
         (Arc::new(joined(received, &sent, host)), Some(id))
     }
 
-    fn without_sender(&self, to: HostId, wall: i128, received: &Arc<Verdict>) -> Arc<Verdict> {
+    fn without_sender(&mut self, to: HostId, wall: i128, received: &Arc<Verdict>) -> Arc<Verdict> {
         match between::what_is_between(&self.hosts, &self.ends, to, wall, received) {
             Some(sentence) => {
                 let finding = Finding::Unexplained { missing: vec![sentence] };
+                self.rejudge(&received.finding, &finding);
                 Arc::new(Verdict { finding, ..Verdict::clone(received) })
             }
             None => Arc::clone(received),
         }
     }
 
-    /// The host that received it could not explain it, and counted it so.
-    fn rejudge(&mut self, finding: &Finding) {
-        if let Finding::Explained(best) = finding {
-            self.rejudged.explained += 1;
-            *self.rejudged.causes.entry(best.cause.code()).or_default() += 1;
-        }
+    /// The host that received it has judged it by what is known there, and counted it so.
+    fn rejudge(&mut self, was: &Finding, is: &Finding) {
+        count(was, &mut self.withdrawn);
+        count(is, &mut self.judged);
     }
 
     fn number(&mut self, host: HostId, verdict: &Verdict, sender: Option<EndId>) -> Arc<Verdict> {
@@ -268,6 +274,16 @@ impl Place {
     /// The same place, or right behind another one if that is later.
     fn behind(self, other: Self) -> Self {
         if self > other { self } else { Self { after: true, arrival: self.arrival, ..other } }
+    }
+}
+
+fn count(finding: &Finding, in_totals: &mut Totals) {
+    match finding {
+        Finding::Explained(best) => {
+            in_totals.explained += 1;
+            *in_totals.causes.entry(best.cause.code()).or_default() += 1;
+        }
+        Finding::Unexplained { .. } => in_totals.unexplained += 1,
     }
 }
 
@@ -587,8 +603,8 @@ mod tests {
     #[test]
     fn nobody_is_cleared_who_was_not_watched_all_the_time() {
         let silent = |host: Recorded| {
-            let missing = told(&[host, client(is_reset)]).missing("app");
-            assert!(missing.contains("this host"), "{missing}");
+            let told = told(&[host, client(is_reset)]);
+            assert_eq!(told.of("app").finding.code(), "peer-reset");
         };
         silent(recorded("web", &["10.0.0.2"], |story| story));
         silent(server(|story| story.loses_events(Fact::RstSent, 5)));
@@ -627,8 +643,8 @@ mod tests {
     #[test]
     fn two_who_hold_the_address_clear_each_other_of_nothing() {
         let other = recorded("also", &["10.0.0.1"], |story| story);
-        let missing = told(&[server(|story| story), other, client(is_reset)]).missing("app");
-        assert!(missing.contains("this host"), "{missing}");
+        let told = told(&[server(|story| story), other, client(is_reset)]);
+        assert_eq!(told.of("app").finding.code(), "peer-reset");
     }
 
     #[test]

@@ -21,6 +21,8 @@ use desk::Desk;
 /// Everything from the first event to the totals.
 pub struct Session {
     tap: Option<Recorder>,
+    /// Nothing else is wanted than what `tap` does.
+    for_its_recording: bool,
     brains: BTreeMap<HostId, Brain>,
     /// Puts together what several hosts conclude; one host needs nobody between itself and the desk.
     fleet: Option<Fleet>,
@@ -31,12 +33,18 @@ impl Session {
     /// After `count` verdicts shown nothing new is shown.
     pub fn new(filter: Filter, count: Option<u64>, sinks: Vec<Box<dyn Sink>>) -> Self {
         let desk = Desk::new(filter, count, sinks);
-        Self { tap: None, brains: BTreeMap::new(), fleet: None, desk }
+        Self { tap: None, for_its_recording: false, brains: BTreeMap::new(), fleet: None, desk }
     }
 
     /// Also records everything it is told.
     pub fn recorded_by(mut self, recorder: Option<Recorder>) -> Self {
         self.tap = recorder;
+        self
+    }
+
+    /// It has nothing more to do once its recording has stopped.
+    pub fn for_its_recording(mut self) -> Self {
+        self.for_its_recording = true;
         self
     }
 
@@ -93,9 +101,10 @@ impl Session {
         self.brains.values().any(Brain::pending)
     }
 
-    /// As many verdicts were shown as were asked for.
+    /// As many verdicts were shown as were asked for, or nothing that was asked for can be done any more.
     pub fn is_done(&self) -> bool {
-        self.desk.is_done()
+        let recorded = || self.tap.as_ref().is_some_and(Recorder::has_stopped);
+        self.desk.is_done() || self.for_its_recording && recorded()
     }
 
     /// Writes what a flight recorder remembers, because the user asked for it.

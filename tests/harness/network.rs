@@ -233,7 +233,7 @@ fn attach(router: &Namespace, port: &str, member: &Namespace, ip: Ip, network: u
 
 /// Joins `port` of one namespace to `eth0` of another, and waits until both ends carry: what is sent before is lost,
 /// and asked for again only after a second.
-fn cable(one: &Namespace, port: &str, other: &Namespace) {
+pub(crate) fn cable(one: &Namespace, port: &str, other: &Namespace) {
     let (name, other_name) = (one.name(), other.name());
     ip_batch(
         &[],

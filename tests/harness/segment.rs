@@ -19,6 +19,9 @@ pub struct Segment {
 }
 
 impl Segment {
+    pub const FIN: u8 = 0x01;
+    pub const SYN: u8 = 0x02;
+    pub const RST: u8 = 0x04;
     pub const ACK: u8 = 0x10;
 
     /// Sends it from a raw socket of `namespace`.
@@ -36,7 +39,7 @@ impl Segment {
         sendto(fd.as_raw_fd(), &self.bytes(), &storage(at(self.to.ip(), 0)), MsgFlags::empty())
     }
 
-    fn bytes(&self) -> Vec<u8> {
+    pub(crate) fn bytes(&self) -> Vec<u8> {
         let mut bytes = Vec::new();
         bytes.extend(self.from.port().to_be_bytes());
         bytes.extend(self.to.port().to_be_bytes());
@@ -69,7 +72,7 @@ fn octets(address: SocketAddr) -> Vec<u8> {
 }
 
 /// RFC 1071.
-fn checksum(bytes: &[u8]) -> u16 {
+pub(crate) fn checksum(bytes: &[u8]) -> u16 {
     let words = bytes
         .chunks(2)
         .map(|pair| u32::from(pair[0]) << 8 | pair.get(1).map_or(0, |low| u32::from(*low)));

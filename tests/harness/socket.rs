@@ -31,6 +31,10 @@ mod option {
     setsockopt_impl!(Linger2, libc::IPPROTO_TCP, libc::TCP_LINGER2, i32, SetStruct<i32>);
 
     #[derive(Clone, Copy)]
+    pub(super) struct Repair;
+    setsockopt_impl!(Repair, libc::IPPROTO_TCP, libc::TCP_REPAIR, u32, SetStruct<u32>);
+
+    #[derive(Clone, Copy)]
     pub(super) struct TcpInfo;
     getsockopt_impl!(TcpInfo, libc::IPPROTO_TCP, libc::TCP_INFO, Head, GetStruct<Head>);
 
@@ -77,14 +81,19 @@ impl Namespace {
 
     /// Connects, and remembers from where even when it is refused.
     pub fn dial(&self, to: SocketAddr) -> Dialled {
-        self.enter(|| dial(to))
+        self.dial_from(0, to)
+    }
+
+    /// The same from a port of one's own choice.
+    pub fn dial_from(&self, port: u16, to: SocketAddr) -> Dialled {
+        self.enter(|| dial(port, to))
             .unwrap_or_else(|error| panic!("cannot dial {to} in {self}: {error}"))
     }
 
     /// Dials so often, one after the other, and is refused every time.
     pub fn is_refused_often(&self, to: SocketAddr, times: u16) {
         let is_refused = |_| {
-            dial(to).expect("a free port").refused();
+            dial(0, to).expect("a free port").refused();
         };
         self.enter(|| (0..times).for_each(is_refused));
     }
@@ -223,6 +232,12 @@ pub fn dissolve(stream: &TcpStream) {
     Errno::result(result).expect("a connection can be dissolved");
 }
 
+/// The socket goes without a word to its peer, as if its host had lost power.
+pub fn vanish(stream: TcpStream) {
+    option::Repair.set(&stream, &1).expect("root may repair sockets");
+    drop(stream);
+}
+
 pub fn local(stream: &TcpStream) -> SocketAddr {
     stream.local_addr().expect("a connected socket has an address")
 }
@@ -236,11 +251,12 @@ fn ready(socket: &impl AsFd, what: PollFlags) {
 }
 
 /// Bound first: after a refusal the kernel forgets the address it would have chosen itself.
-fn dial(to: SocketAddr) -> io::Result<Dialled> {
+fn dial(port: u16, to: SocketAddr) -> io::Result<Dialled> {
     let from = source_towards(to)?;
     let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
     let fd = socket(Ip::of(to.ip()).family(), SockType::Stream, flags, None)?;
-    bind(fd.as_raw_fd(), &storage(at(from, 0)))?;
+    sockopt::ReuseAddr.set(&fd, &(port != 0))?;
+    bind(fd.as_raw_fd(), &storage(at(from, port)))?;
     let result = match connect(fd.as_raw_fd(), &storage(to)) {
         Err(Errno::EINPROGRESS) => wait_connected(&fd),
         other => other.map_err(io::Error::from),
@@ -281,6 +297,7 @@ impl TcpEntry {
     pub const ESTABLISHED: u8 = 1;
     pub const SYN_RECV: u8 = 3;
     pub const FIN_WAIT2: u8 = 5;
+    pub const CLOSE_WAIT: u8 = 8;
 
     pub(crate) fn all_here() -> Vec<Self> {
         let lines =

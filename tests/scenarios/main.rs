@@ -10,11 +10,15 @@
 
 mod aborts;
 mod conntrack;
+mod delivery;
 mod demo;
 mod guest;
 mod handover;
 mod listener;
 mod overflow;
+mod received;
+mod recording;
+mod replies;
 mod runner;
 mod scenario;
 mod storm;
@@ -45,9 +49,12 @@ fn scenarios() -> Vec<Scenario> {
         handover::scenarios(),
         listener::scenarios(),
         aborts::scenarios(),
+        replies::scenarios(),
+        received::scenarios(),
         unexplained::scenarios(),
         storm::scenarios(),
         demo::scenarios(),
+        recording::scenarios(),
     ]
     .concat()
 }

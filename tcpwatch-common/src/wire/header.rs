@@ -29,6 +29,7 @@ pub mod kind {
     pub const LISTENER_OPENED: u8 = 5;
     pub const LISTENER_CLOSED: u8 = 6;
     pub const CONNTRACK_DESTROYED: u8 = 7;
+    pub const HANDSHAKE_ACK_REFUSED: u8 = 11;
 }
 
 /// Values of [`Header::way`].

@@ -1,4 +1,4 @@
-use super::{Flow, Header, Socket};
+use super::{Conversation, Flow, Header, Socket};
 
 /// `tcp_reset` ended a connection because a RST was accepted (net/ipv4/tcp_input.c).
 ///
@@ -25,7 +25,10 @@ pub struct RstReceived {
     pub has_packet: u8,
     /// The flag byte of the TCP header; 0 without a packet.
     pub tcp_flags: u8,
-    pub pad: [u8; 5],
+    /// Time to live or hop limit of the latest data that lies unread in the socket; 0 when there is none.
+    pub data_ttl: u8,
+    pub conversation: Conversation,
+    pub pad: [u8; 4],
 }
 
-const _: () = assert!(size_of::<RstReceived>() == 112);
+const _: () = assert!(size_of::<RstReceived>() == 144);

@@ -1,4 +1,4 @@
-use super::{Flow, Header, Segment, Socket};
+use super::{Conversation, Flow, Header, Segment, Socket};
 
 /// `tcp_v4_send_reset` / `tcp_v6_send_reset` answered a segment with a RST (net/ipv4/tcp_ipv4.c).
 #[repr(C)]
@@ -20,7 +20,11 @@ pub struct RstSent {
     /// 1 when the packet still carried a conntrack entry, and then [`Self::ctinfo`] is `enum ip_conntrack_info`.
     pub tracked: u8,
     pub ctinfo: u8,
-    pub pad: [u8; 2],
+    /// Timeouts in a row until now of what is not acknowledged (`icsk_retransmits`).
+    pub retransmits: u8,
+    pub pad: u8,
+    /// Of the socket the segment met.
+    pub conversation: Conversation,
 }
 
-const _: () = assert!(size_of::<RstSent>() == 128);
+const _: () = assert!(size_of::<RstSent>() == 160);

@@ -48,4 +48,6 @@ pub mod socket_flag {
     pub const LINGER_ZERO: u8 = 1 << 2;
     /// `sk_socket` is set: some file owns it (false: orphan, or never accepted).
     pub const OWNED: u8 = 1 << 3;
+    /// `SOCK_DONE`: the peer's FIN has arrived.
+    pub const PEER_ENDED: u8 = 1 << 4;
 }

@@ -6,6 +6,7 @@ mod nf_ct_destroy;
 mod nf_ct_iterate_cleanup;
 mod sched_process_exit;
 mod syn_recv_sock;
+mod tcp_check_req;
 mod tcp_reset;
 mod tcp_send_active_reset;
 mod tcp_send_reset;

@@ -13,7 +13,9 @@ use tcpwatch_common::wire::{Flow, RstReceived, kind};
 
 use crate::emit::Slot;
 use crate::filter;
-use crate::read::{CLOSE, Context, Queue, Read, Skb, Sock, TcpHeader, argument, field};
+use crate::read::{
+    CLOSE, Context, Queue, Read, Skb, Sock, TcpHeader, argument, describe_conversation, field,
+};
 
 #[fentry(function = "tcp_reset")]
 fn rst_received_fentry(ctx: FEntryContext) -> i32 {
@@ -79,16 +81,27 @@ fn fill<R: Read>(
             (*record).seq = tcp.seq();
             (*record).ack = tcp.ack();
             (*record).tcp_flags = tcp.flags();
+            (*record).data_ttl = data_ttl(sock, flow);
         } else {
             (*record).ttl = 0;
             (*record).seq = without_packet(sock, flow)?;
             (*record).ack = 0;
             (*record).tcp_flags = 0;
+            (*record).data_ttl = 0;
         }
         (*record).has_packet = u8::from(skb.is_some());
-        (*record).pad = [0; 5];
+        (*record).pad = [0; 4];
+        describe_conversation(Some(sock), &raw mut (*record).conversation);
     }
     sock.netns()
+}
+
+/// How the peer's own packets arrive, as far as one is still at hand: 0 when none is.
+#[inline(always)]
+fn data_ttl<R: Read>(sock: Sock<R>, flow: *const Flow) -> u8 {
+    // SAFETY: `flow` was written just before.
+    let remote = unsafe { &(*flow).remote };
+    sock.last_unread().and_then(|packet| packet.ttl_if_from(remote)).unwrap_or(0)
 }
 
 /// The socket's own view; an accepted RST carries `rcv_nxt`.

@@ -15,7 +15,9 @@ use tcpwatch_common::wire::{RstSent, kind};
 
 use crate::emit::Slot;
 use crate::filter;
-use crate::read::{Context, Read, Skb, Sock, TcpHeader, argument, describe_maybe};
+use crate::read::{
+    Context, Read, Skb, Sock, TcpHeader, argument, describe_conversation, describe_maybe, field,
+};
 
 #[fentry(function = "tcp_v4_send_reset")]
 fn rst_sent_v4_fentry(ctx: FEntryContext) -> i32 {
@@ -95,9 +97,18 @@ fn fill<R: Read>(
         (*record).reason = reason;
         (*record).tracked = u8::from(conntrack != 0);
         (*record).ctinfo = (conntrack & 7) as u8;
-        (*record).pad = [0; 2];
+        (*record).retransmits = retransmits(sock);
+        (*record).pad = 0;
+        describe_conversation(sock, &raw mut (*record).conversation);
     }
     skb.netns_with(sock)
+}
+
+/// Of a connection: other sockets are smaller.
+#[inline(always)]
+fn retransmits<R: Read>(sock: Option<Sock<R>>) -> u8 {
+    let full = sock.filter(|sock| sock.is_full() == Some(true));
+    full.and_then(|sock| sock.beyond(field!(retransmits))).unwrap_or(0)
 }
 
 /// The tests at the head of `tcp_v4_send_reset` and `tcp_v6_send_reset`, all versions: never answer a RST; a

@@ -10,6 +10,17 @@ pub(crate) static OFFSETS: Offsets = Offsets::UNRESOLVED;
 #[unsafe(no_mangle)]
 pub(crate) static ARGUMENTS: Arguments = Arguments::UNRESOLVED;
 
+/// Nanoseconds between two ticks of the kernel's timer (`TICK_NSEC`), by which sockets measure time. Overwritten and
+/// frozen by the loader.
+#[unsafe(no_mangle)]
+pub(crate) static TICK: u32 = 0;
+
+#[inline(always)]
+pub(crate) fn tick() -> u32 {
+    // SAFETY: `TICK` is a static. Volatile for the reason below.
+    unsafe { (&raw const TICK).read_volatile() }
+}
+
 /// The frozen value; `None` when the kernel has no such thing.
 #[inline(always)]
 pub(crate) fn known(value: *const u32) -> Option<u32> {

@@ -1,6 +1,6 @@
 //! A packet that carries a TCP segment (include/linux/skbuff.h, `struct sk_buff`).
 
-use tcpwatch_common::wire::{Flow, Segment};
+use tcpwatch_common::wire::{Address, Flow, Segment};
 
 use super::layout::field;
 use super::memory::{Memory, Probe, Read};
@@ -55,6 +55,20 @@ impl<R: Read> Skb<R> {
             (*flow).pad = [0; 3];
         }
         if version == 4 { describe_v4(network, flow) } else { describe_v6(network, flow) }
+    }
+
+    /// The TTL of a packet that is kept, if it still has the header with which it came from there: packets that were
+    /// made to save memory have none.
+    #[inline(always)]
+    pub(crate) fn ttl_if_from(self, remote: &Address) -> Option<u8> {
+        let header = self.header(field!(skb_network))?;
+        if self.version()? == 4 {
+            let [_, _, ttl, source, _]: [u32; 5] = header.get(Some(0))?;
+            (source == remote[0]).then_some(ttl.to_ne_bytes()[0])
+        } else {
+            let [_, lengths, source @ .., _, _, _, _]: [u32; 10] = header.get(Some(0))?;
+            (source == *remote).then_some(lengths.to_ne_bytes()[3])
+        }
     }
 
     /// Writes the header facts of the segment; `ttl` is what [`Self::describe_received`] returned.

@@ -2,8 +2,9 @@
 
 use tcpwatch_common::wire::{Address, Flow, Socket, socket_file, socket_flag, socket_kind};
 
+use super::Skb;
 use super::layout::field;
-use super::memory::{Memory, Read};
+use super::memory::{Memory, Probe, Read};
 
 /// A socket of any of the three kinds.
 #[derive(Clone, Copy)]
@@ -27,6 +28,12 @@ impl<R: Read> Sock<R> {
     #[inline(always)]
     pub(crate) fn state(self) -> Option<u8> {
         self.0.get(field!(state))
+    }
+
+    /// Neither what is left of a closed connection nor what may become one.
+    #[inline(always)]
+    pub(crate) fn is_full(self) -> Option<bool> {
+        Some(!matches!(self.state()?, TIME_WAIT | NEW_SYN_RECV))
     }
 
     #[inline(always)]
@@ -183,6 +190,9 @@ impl<R: Read> Sock<R> {
         if flags & SOCK_DEAD != 0 {
             out |= socket_flag::DEAD;
         }
+        if flags & SOCK_DONE != 0 {
+            out |= socket_flag::PEER_ENDED;
+        }
         if flags & SOCK_KEEPOPEN != 0 {
             out |= socket_flag::KEEPALIVE;
         }
@@ -255,6 +265,14 @@ impl<R: Read> Sock<R> {
         Some(allocated > limit)
     }
 
+    /// The latest packet that waits to be read. The end of an empty queue is the queue itself.
+    #[inline(always)]
+    pub(crate) fn last_unread(self) -> Option<Skb<Probe>> {
+        let queue = self.0.inside(field!(receive_queue)? as usize).id();
+        let last = self.0.probed().follow(field!(receive_queue_last))?;
+        (last.id() != queue).then(|| Skb::new(last))
+    }
+
     /// `tcp_sock` and `inet_connection_sock` lie around `struct sock`, the type the verifier knows.
     #[inline(always)]
     pub(crate) fn beyond<T: Copy>(self, offset: Option<u32>) -> Option<T> {
@@ -298,10 +316,10 @@ pub(crate) fn describe_maybe<R: Read>(sock: Option<Sock<R>>, out: *mut Socket) -
 }
 
 /// include/net/tcp_states.h.
-const TIME_WAIT: u8 = 6;
+pub(super) const TIME_WAIT: u8 = 6;
 pub(crate) const CLOSE: u8 = 7;
 pub(crate) const LISTEN: u8 = 10;
-const NEW_SYN_RECV: u8 = 12;
+pub(super) const NEW_SYN_RECV: u8 = 12;
 
 const SOCK_DEAD: u64 = 1 << 0;
 const SOCK_DONE: u64 = 1 << 1;

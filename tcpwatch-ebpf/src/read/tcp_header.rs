@@ -17,7 +17,9 @@ pub(crate) struct TcpHeader {
     urgent: u16,
 }
 
+const SYN: u8 = 0x02;
 const RST: u8 = 0x04;
+const ACK: u8 = 0x10;
 
 impl TcpHeader {
     #[inline(always)]
@@ -27,6 +29,11 @@ impl TcpHeader {
 
     pub(crate) fn is_rst(&self) -> bool {
         self.flags & RST != 0
+    }
+
+    /// It says only what has arrived so far, with data or without.
+    pub(crate) fn acknowledges(&self) -> bool {
+        self.flags & (ACK | SYN | RST) == ACK
     }
 
     pub(crate) fn flags(&self) -> u8 {

@@ -12,9 +12,11 @@ use crate::sink::Clean;
 pub(super) fn run(args: &Anonymize) -> anyhow::Result<()> {
     let place = place::of(&args.to, &args.keeping)?;
     let anonymizer = anonymizer(args.level, args.mapping.as_deref())?;
-    let mut recorder = Recorder::new(place).anonymized_by(Some(anonymizer));
+    let mut recorder = Recorder::patient(place)?.anonymized_by(Some(anonymizer));
     let mut stream = Stream::open(&args.inputs).host_by_host();
-    while let Some(told) = stream.next_told() {
+    while let Some(told) = stream.next_told()
+        && !recorder.has_stopped()
+    {
         match told {
             Told::Event(_, event) => recorder.record(&event),
             Told::Ended(_) => {}

@@ -20,8 +20,12 @@ use crate::source;
 
 pub(super) fn run(args: &Demo, verbose: bool) -> anyhow::Result<()> {
     let script = script(args.incident);
-    let recorder =
-        args.record.as_deref().map(|to| record::recorder(to, &args.recording)).transpose()?;
+    let recorder = args
+        .recording
+        .record
+        .as_deref()
+        .map(|to| record::recorder(to, &args.recording.how))
+        .transpose()?;
     let stop = signals::stop_requested()?;
     let mut log = Log::new(Stdout::open()?);
     let (stage, act) = script.set(&mut log)?;
@@ -29,7 +33,7 @@ pub(super) fn run(args: &Demo, verbose: bool) -> anyhow::Result<()> {
     let heard = Heard::default();
     let outcome = perform(script, act, log, heard.listener(), curtain, Arc::clone(&stop))?;
     let session = session(&stage, heard, verbose)?.recorded_by(recorder);
-    let options = source::Options { btf: args.btf.clone() };
+    let options = source::Options { btf: args.btf.clone(), avoid: Vec::new() };
     let open = || Ok(Named::boxed(source::open(&options)?, stage.names()));
     watch::run_on(open, session, None, ready, &stop)?;
     outcome.try_recv().map_or_else(|_| interrupted(script), |ended| ended.result)

@@ -1,5 +1,3 @@
-use std::time::Duration;
-
 use tcpwatch_common::wire::{self, abort_flag, socket_file};
 
 use super::{Decoder, Malformed, flow::flow, socket::required, task::task, ticks};
@@ -35,10 +33,11 @@ impl Decoder {
     }
 }
 
-/// The timers of a socket that is closed are not read.
-fn silence(record: &wire::ConnectionAborted) -> Option<Duration> {
+/// Milliseconds. The timers of a socket that is closed are not read.
+fn silence(record: &wire::ConnectionAborted) -> Option<u32> {
     let in_use = TcpState::from_kernel(record.socket.state) != TcpState::Close;
-    in_use.then(|| ticks::span(record.silent, Time(record.header.time), record.jiffies))
+    let span = in_use.then(|| ticks::span(record.silent, Time(record.header.time), record.jiffies));
+    span.map(|span| u32::try_from(span.as_millis()).unwrap_or(u32::MAX))
 }
 
 fn file(number: u8) -> SocketFile {
@@ -81,7 +80,7 @@ mod tests {
         let mut record = sample::connection_aborted();
         record.socket.state = 1;
         let aborted = Decoder::default().connection_aborted(&record).unwrap();
-        assert_eq!(aborted.silence, Some(Duration::from_secs(2)));
+        assert_eq!(aborted.silence, Some(2000));
     }
 
     #[test]

@@ -1,6 +1,6 @@
 use tcpwatch_common::wire;
 
-use super::{Malformed, flow::flow, socket::required};
+use super::{Malformed, conversation::conversation, flow::flow, socket::required};
 use crate::event::{Acknowledged, NetNs, RstReceived, TcpFlags, Time};
 
 pub(super) fn decode(record: &wire::RstReceived) -> Result<RstReceived, Malformed> {
@@ -12,6 +12,8 @@ pub(super) fn decode(record: &wire::RstReceived) -> Result<RstReceived, Malforme
         seq: record.seq,
         ack: acknowledged(record),
         ttl: (record.has_packet != 0).then_some(record.ttl),
+        data_ttl: (record.data_ttl != 0).then_some(record.data_ttl),
+        conversation: conversation(&record.conversation, &record.socket),
     })
 }
 

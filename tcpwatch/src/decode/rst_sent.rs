@@ -1,7 +1,15 @@
-use tcpwatch_common::wire;
+use std::time::Duration;
 
-use super::{Decoder, Malformed, flow::flow, segment::segment, socket::socket};
-use crate::event::{NetNs, PacketId, RstSent, Time, Tracking};
+use tcpwatch_common::wire::{self, socket_kind};
+
+use super::{
+    Decoder, Malformed,
+    conversation::{conversation, span},
+    flow::flow,
+    segment::segment,
+    socket::socket,
+};
+use crate::event::{NetNs, PacketId, RstSent, TcpState, Time, Tracking};
 
 impl Decoder {
     pub(super) fn rst_sent(&self, record: &wire::RstSent) -> Result<RstSent, Malformed> {
@@ -14,8 +22,24 @@ impl Decoder {
             packet: PacketId(record.segment.packet),
             reason: self.reasons.name(record.reason),
             tracking: tracking(record.tracked, record.ctinfo),
+            conversation: conversation(&record.conversation, &record.socket),
+            ended_ago: ended_ago(record),
+            cookies_ago: cookies_ago(record),
+            retransmits: record.retransmits,
         })
     }
+}
+
+/// A TIME_WAIT socket hears nothing more but the acknowledgement of its FIN.
+fn ended_ago(record: &wire::RstSent) -> Option<Duration> {
+    let is_left_over = record.socket.kind == socket_kind::TIME_WAIT;
+    span(record.conversation.heard_ago).filter(|_| is_left_over)
+}
+
+/// A listener sends nothing of its own but cookies.
+fn cookies_ago(record: &wire::RstSent) -> Option<Duration> {
+    let listens = TcpState::from_kernel(record.socket.state) == TcpState::Listen;
+    span(record.conversation.transmitted_ago).filter(|_| listens)
 }
 
 /// `enum ip_conntrack_info` (include/uapi/linux/netfilter/nf_conntrack_common.h): direction is added to it.
@@ -52,6 +76,17 @@ mod tests {
         assert_eq!(rst.reason.as_deref(), Some("TCP_FLAGS"));
         assert_eq!(rst.socket.unwrap().accept_queue.unwrap().len, 3);
         assert_eq!(rst.tracking, Tracking::New);
+    }
+
+    #[test]
+    fn what_is_left_of_a_connection_knows_only_its_end() {
+        let mut record = sample::rst_sent();
+        assert_eq!(decode(&record).ended_ago, None);
+        assert_eq!(decode(&record).cookies_ago, Some(Duration::from_secs(2)));
+        record.socket = wire::Socket { kind: socket_kind::TIME_WAIT, state: 6, ..record.socket };
+        record.conversation.received_ago = wire::UNKNOWN;
+        let rst = decode(&record);
+        assert_eq!((rst.ended_ago, rst.conversation), (Some(Duration::from_secs(1)), None));
     }
 
     #[test]

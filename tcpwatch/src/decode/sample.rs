@@ -1,9 +1,9 @@
 //! One record of each kind, as the hooks write them.
 
 use tcpwatch_common::wire::{
-    AcceptQueueOverflowed, Address, ConnectionAborted, ConntrackDestroyed, Flow, Header, Listener,
-    RstReceived, RstSent, Segment, Socket, Task, Tuple, abort_flag, kind, socket_file, socket_flag,
-    socket_kind, way,
+    AcceptQueueOverflowed, Address, ConnectionAborted, ConntrackDestroyed, Conversation, Flow,
+    HandshakeAckRefused, Header, Listener, RstReceived, RstSent, Segment, Socket, Task, Tuple,
+    abort_flag, kind, socket_file, socket_flag, socket_kind, way,
 };
 use zerocopy::IntoBytes;
 
@@ -15,6 +15,7 @@ pub(super) fn all() -> Vec<Vec<u8>> {
         connection_aborted().as_bytes().to_vec(),
         rst_received().as_bytes().to_vec(),
         accept_queue_overflowed().as_bytes().to_vec(),
+        handshake_ack_refused().as_bytes().to_vec(),
         listener_opened().as_bytes().to_vec(),
         conntrack_destroyed().as_bytes().to_vec(),
     ]
@@ -29,7 +30,9 @@ pub(super) fn rst_sent() -> RstSent {
         reason: 6,
         tracked: 1,
         ctinfo: 2,
-        pad: [0; 2],
+        retransmits: 0,
+        pad: 0,
+        conversation: conversation(),
     }
 }
 
@@ -75,7 +78,9 @@ pub(super) fn rst_received() -> RstReceived {
         ttl: 63,
         has_packet: 1,
         tcp_flags: 0x14,
-        pad: [0; 5],
+        data_ttl: 0,
+        conversation: conversation(),
+        pad: [0; 4],
     }
 }
 
@@ -85,6 +90,30 @@ pub(super) fn accept_queue_overflowed() -> AcceptQueueOverflowed {
         flow: flow(),
         socket: listener(),
         segment: segment(),
+    }
+}
+
+/// Idle for a minute; the end was acknowledged a second ago, ten bytes are not.
+pub(super) fn conversation() -> Conversation {
+    Conversation {
+        received_ago: 61_000,
+        sent_ago: 60_000,
+        heard_ago: 1_000,
+        transmitted_ago: 2_000,
+        received: 120,
+        sent: 4096,
+        snd_una: 290,
+        snd_nxt: 300,
+    }
+}
+
+pub(super) fn handshake_ack_refused() -> HandshakeAckRefused {
+    HandshakeAckRefused {
+        header: header(kind::HANDSHAKE_ACK_REFUSED),
+        flow: flow(),
+        segment: segment(),
+        expected: 500,
+        pad: [0; 4],
     }
 }
 

@@ -21,6 +21,7 @@ pub(super) fn socket(socket: &wire::Socket) -> Result<Option<Socket>, Malformed>
         substate: (kind == SocketKind::TimeWait).then(|| TcpState::from_kernel(socket.substate)),
         owned: socket.flags & socket_flag::OWNED != 0,
         dead: socket.flags & socket_flag::DEAD != 0,
+        peer_ended: socket.flags & socket_flag::PEER_ENDED != 0,
         keepalive: socket.flags & socket_flag::KEEPALIVE != 0,
         linger_zero: socket.flags & socket_flag::LINGER_ZERO != 0,
         inode: present(socket.inode),

@@ -84,13 +84,18 @@ impl Concluded {
     }
 
     /// `None` when no reset was received at all: on kernels that show no packet the same call announces data after
-    /// shutdown, and is followed at once by a RST from this very flow (net/ipv4/tcp_input.c, `tcp_rcv_state_process`).
+    /// shutdown, and is followed at once by a RST from this very socket (net/ipv4/tcp_input.c, `tcp_rcv_state_process`).
     pub(super) fn received(&mut self, rst: &RstReceived, memory: &Memory) -> Option<Arc<Verdict>> {
-        if rst.ttl.is_none() && memory.flows.replied_right_after(rst.netns, rst.flow, rst.time) {
+        if rst.ttl.is_none() && memory.flows.refused_instead(rst) {
             return None;
         }
-        let sender = memory.flows.sender_of(rst).and_then(|at| self.sender(at, rst.flow.local));
+        let sender =
+            memory.flows.sender_of(rst).and_then(|sent| self.sent.get(&sent)).map(Arc::as_ref);
         let (symptom, errno) = felt_here(&rst.socket);
+        let (finding, also) = match sender {
+            Some(sender) => (sender.finding.clone(), sender.also.clone()),
+            None => conclude(&Case::new(Opened::Received(rst), memory)),
+        };
         let verdict = Verdict {
             id: 0,
             time: rst.time,
@@ -107,17 +112,13 @@ impl Concluded {
             reason: None,
             state: Some(rst.socket.state),
             rst: header(rst, sender),
-            finding: sender.map_or_else(unknown_sender, |sender| sender.finding.clone()),
-            also: sender.map_or_else(Vec::new, |sender| sender.also.clone()),
+            finding,
+            also,
             owner: rst.socket.inode.and_then(|inode| memory.owners.of(inode)).cloned(),
             joined: sender.map(|sender| sender.id),
             peer: None,
         };
         Some(Arc::new(self.number(verdict)))
-    }
-
-    fn sender(&self, at: Time, receiver: Endpoint) -> Option<&Verdict> {
-        self.sent.get(&(at, receiver)).map(Arc::as_ref)
     }
 
     fn keep(&mut self, verdict: Verdict) -> Arc<Verdict> {
@@ -159,11 +160,6 @@ fn header(rst: &RstReceived, sender: Option<&Verdict>) -> RstHeader {
     RstHeader { seq: rst.seq, ack, ttl: rst.ttl }
 }
 
-fn unknown_sender() -> Finding {
-    let sentence = "the sender: no reset like this was seen leaving this host (a remote host, a device between, or a REJECT rule here)";
-    Finding::Unexplained { missing: vec![sentence.into()] }
-}
-
 /// What the application at the other end gets of a reply.
 fn felt_by_peer(mechanism: Mechanism, answered: TcpFlags) -> (Symptom, Option<Errno>) {
     if answered.syn() && !answered.ack() {
@@ -172,6 +168,10 @@ fn felt_by_peer(mechanism: Mechanism, answered: TcpFlags) -> (Symptom, Option<Er
     match mechanism {
         // The peer waits for a handshake that we never began, or has forgotten: it tries again, unharmed.
         Mechanism::SynAckToNoSocket | Mechanism::BadAckToSyn => (Symptom::Reset, None),
+        // It has our FIN, or gets it before the RST: it reads the end of the stream, and what it writes fails.
+        Mechanism::SegmentToTimeWait | Mechanism::DataAfterClose => {
+            (Symptom::Reset, Some(Errno::EPIPE))
+        }
         _ => (Symptom::Reset, Some(Errno::ECONNRESET)),
     }
 }

@@ -33,16 +33,18 @@ pub enum Fact {
     ConnectionAborted,
     RstReceived,
     AcceptQueueOverflowed,
+    HandshakeAckRefused,
     Listeners,
     ConntrackDestroyed,
 }
 
 impl Fact {
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::RstSent,
         Self::ConnectionAborted,
         Self::RstReceived,
         Self::AcceptQueueOverflowed,
+        Self::HandshakeAckRefused,
         Self::Listeners,
         Self::ConntrackDestroyed,
     ];
@@ -53,6 +55,7 @@ impl Fact {
             Self::ConnectionAborted => "connections aborted",
             Self::RstReceived => "resets received",
             Self::AcceptQueueOverflowed => "accept-queue overflows",
+            Self::HandshakeAckRefused => "handshake ACKs refused",
             Self::Listeners => "listeners",
             Self::ConntrackDestroyed => "conntrack entries destroyed",
         }
@@ -117,6 +120,7 @@ pub enum LossStage {
     Late,
     /// The netlink socket overran.
     Netlink,
-    /// The recording is damaged there; a lower bound.
+    /// Between the run and its recording: the disk did not keep up, or the recording is damaged there (then a lower
+    /// bound). The run itself saw them.
     Recording,
 }

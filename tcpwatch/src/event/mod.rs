@@ -5,9 +5,11 @@
 
 mod address;
 mod conntrack;
+mod conversation;
 mod counters;
 mod coverage;
 mod endpoint;
+mod handshake;
 mod listener;
 mod namespace;
 mod owner;
@@ -18,9 +20,11 @@ mod time;
 use serde::{Deserialize, Serialize};
 
 pub use conntrack::{ConntrackDestroyed, ConntrackEntry, ConntrackState, Death, Remover, Tuple};
+pub use conversation::Conversation;
 pub use counters::CountersRead;
 pub use coverage::{CoverageDeclared, EventsLost, Fact, HookCoverage, LossStage, Way};
 pub use endpoint::{Endpoint, Flow, NetNs};
+pub use handshake::HandshakeAckRefused;
 pub use listener::{AcceptQueueOverflowed, Listener, ListenerChange};
 pub use namespace::{HostDescribed, HostId, NamespaceDescribed, NamespaceVanished, Sysctls};
 pub use owner::{Exit, Owner, OwnerFound, Task};
@@ -52,6 +56,8 @@ pub enum Event {
     RstReceived(RstReceived),
     /// The last ACK of a handshake found the accept queue full.
     AcceptQueueOverflowed(AcceptQueueOverflowed),
+    /// An ACK did not fit the handshake it was meant to end.
+    HandshakeAckRefused(HandshakeAckRefused),
     /// A listener was there already when its namespace was described.
     ListenerFound(ListenerChange),
     /// A socket entered LISTEN.
@@ -81,11 +87,26 @@ impl Event {
             Self::ConnectionAborted(e) => e.time,
             Self::RstReceived(e) => e.time,
             Self::AcceptQueueOverflowed(e) => e.time,
+            Self::HandshakeAckRefused(e) => e.time,
             Self::ListenerFound(e) | Self::ListenerOpened(e) | Self::ListenerClosed(e) => e.time,
             Self::ConntrackDestroyed(e) => e.time,
             Self::OwnerFound(e) => e.time,
             Self::EventsLost(e) => e.until,
             Self::Tick { time } => *time,
+        }
+    }
+
+    /// The kind of fact it is, if it came from a hook.
+    pub fn fact(&self) -> Option<Fact> {
+        match self {
+            Self::RstSent(_) => Some(Fact::RstSent),
+            Self::ConnectionAborted(_) => Some(Fact::ConnectionAborted),
+            Self::RstReceived(_) => Some(Fact::RstReceived),
+            Self::AcceptQueueOverflowed(_) => Some(Fact::AcceptQueueOverflowed),
+            Self::HandshakeAckRefused(_) => Some(Fact::HandshakeAckRefused),
+            Self::ListenerOpened(_) | Self::ListenerClosed(_) => Some(Fact::Listeners),
+            Self::ConntrackDestroyed(_) => Some(Fact::ConntrackDestroyed),
+            _ => None,
         }
     }
 }

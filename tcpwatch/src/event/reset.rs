@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Flow, NetNs, Socket, SocketFile, Task, Time};
+use super::{Conversation, Flow, NetNs, Socket, SocketFile, Task, Time};
 
 /// This host answered a segment with a RST (`tcp_v4_send_reset`, `tcp_v6_send_reset`).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -20,6 +20,18 @@ pub struct RstSent {
     pub reason: Option<String>,
     /// What conntrack thought of the packet.
     pub tracking: Tracking,
+    /// Of the socket the segment met.
+    #[serde(default)]
+    pub conversation: Option<Box<Conversation>>,
+    /// The segment met what is left of a closed connection: since the peer acknowledged its end.
+    #[serde(default)]
+    pub ended_ago: Option<Duration>,
+    /// The segment met a listener: since that answered a SYN with a cookie.
+    #[serde(default)]
+    pub cookies_ago: Option<Duration>,
+    /// Timeouts in a row, until then, of what the peer had not acknowledged.
+    #[serde(default)]
+    pub retransmits: u8,
 }
 
 impl RstSent {
@@ -80,9 +92,9 @@ pub struct ConnectionAborted {
     /// TCP's memory was above the last value of `tcp_mem`; looked at for orphans only.
     #[serde(default)]
     pub memory_exceeded: bool,
-    /// How long ago the peer last acknowledged anything; `None` in state CLOSE.
+    /// Milliseconds since the peer last acknowledged anything; `None` in state CLOSE.
     #[serde(default)]
-    pub silence: Option<Duration>,
+    pub silence: Option<u32>,
 }
 
 impl ConnectionAborted {
@@ -114,6 +126,12 @@ pub struct RstReceived {
     /// Of the packet that carried the RST. `None`: the way of attaching shows no packet, and then the same call
     /// may also mean data after shutdown (followed at once by a RST sent from the same socket).
     pub ttl: Option<u8>,
+    /// Of the peer's latest data, where some lay unread in the socket.
+    #[serde(default)]
+    pub data_ttl: Option<u8>,
+    /// As it was before the reset took effect.
+    #[serde(default)]
+    pub conversation: Option<Box<Conversation>>,
 }
 
 /// What a RST acknowledges.
@@ -201,6 +219,10 @@ mod tests {
             packet: PacketId(0),
             reason: None,
             tracking: Tracking::None,
+            conversation: None,
+            ended_ago: None,
+            cookies_ago: None,
+            retransmits: 0,
         };
         (rst.rst_seq(), rst.rst_ack())
     }

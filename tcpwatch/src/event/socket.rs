@@ -19,6 +19,9 @@ pub struct Socket {
     pub owned: bool,
     /// `SOCK_DEAD`: detached from its file.
     pub dead: bool,
+    /// The peer's FIN has arrived.
+    #[serde(default)]
+    pub peer_ended: bool,
     /// TCP keepalive is on (`SO_KEEPALIVE`).
     pub keepalive: bool,
     /// `SO_LINGER` with a time of zero.

@@ -4,17 +4,17 @@ use std::cell::OnceCell;
 use std::net::IpAddr;
 use std::time::Duration;
 
-use super::mechanism::Mechanism;
+use super::mechanism::{Handshake, Mechanism};
 use super::translation::LostTranslation;
 use crate::event::{
-    AcceptQueue, ConnectionAborted, ConntrackDestroyed, Endpoint, Fact, Flow, NamespaceDescribed,
-    NetNs, Owner, RstSent, Time, Way,
+    AcceptQueue, ConnectionAborted, ConntrackDestroyed, Endpoint, Fact, Flow, HandshakeAckRefused,
+    NamespaceDescribed, NetNs, Owner, RstReceived, RstSent, Time, Way,
 };
 use crate::memory::Memory;
 
-pub use crate::memory::{Closed, Holder, KnownListener, Overflow, Seen};
+pub use crate::memory::{Closed, Ending, Holder, KnownListener, Overflow, Receiver, Seen};
 
-/// One reset this host sent, with the memory as it was when the case was closed.
+/// One reset this host sent, or took from elsewhere, with the memory as it was when the case was closed.
 pub struct Case<'a> {
     symptom: Symptom<'a>,
     memory: &'a Memory,
@@ -28,6 +28,7 @@ pub struct Case<'a> {
 pub enum Symptom<'a> {
     Reply(&'a RstSent),
     Abort(&'a ConnectionAborted),
+    Received(&'a RstReceived),
 }
 
 impl<'a> Case<'a> {
@@ -37,26 +38,43 @@ impl<'a> Case<'a> {
 
     pub fn mechanism(&self) -> Mechanism {
         *self.mechanism.get_or_init(|| match self.symptom {
-            Symptom::Reply(rst) => {
-                Mechanism::of_reply(rst, self.overflow_of_packet().yes().is_some())
-            }
+            Symptom::Reply(rst) => Mechanism::of_reply(rst, self.handshake()),
             Symptom::Abort(rst) => Mechanism::of_abort(rst),
+            Symptom::Received(_) => Mechanism::FromPeer,
         })
+    }
+
+    fn handshake(&self) -> Handshake {
+        if self.overflow_of_packet().yes().is_some() {
+            Handshake::Overflowed
+        } else if self.ack_refused().yes().is_some() {
+            Handshake::AckRefused
+        } else {
+            Handshake::Untouched
+        }
     }
 
     /// The reset, when it answered a segment.
     pub fn reply(&self) -> Option<&'a RstSent> {
         match self.symptom {
             Symptom::Reply(rst) => Some(rst),
-            Symptom::Abort(_) => None,
+            Symptom::Abort(_) | Symptom::Received(_) => None,
+        }
+    }
+
+    /// The reset, when it came from elsewhere.
+    pub fn received(&self) -> Option<&'a RstReceived> {
+        match self.symptom {
+            Symptom::Received(rst) => Some(rst),
+            Symptom::Reply(_) | Symptom::Abort(_) => None,
         }
     }
 
     /// The reset, when this host gave the connection up of its own accord.
     pub fn abort(&self) -> Option<&'a ConnectionAborted> {
         match self.symptom {
-            Symptom::Reply(_) => None,
             Symptom::Abort(rst) => Some(rst),
+            Symptom::Reply(_) | Symptom::Received(_) => None,
         }
     }
 
@@ -64,6 +82,7 @@ impl<'a> Case<'a> {
         match self.symptom {
             Symptom::Reply(rst) => rst.time,
             Symptom::Abort(rst) => rst.time,
+            Symptom::Received(rst) => rst.time,
         }
     }
 
@@ -71,6 +90,7 @@ impl<'a> Case<'a> {
         match self.symptom {
             Symptom::Reply(rst) => rst.netns,
             Symptom::Abort(rst) => rst.netns,
+            Symptom::Received(rst) => rst.netns,
         }
     }
 
@@ -78,6 +98,7 @@ impl<'a> Case<'a> {
         match self.symptom {
             Symptom::Reply(rst) => rst.flow,
             Symptom::Abort(rst) => rst.flow,
+            Symptom::Received(rst) => rst.flow,
         }
     }
 
@@ -171,6 +192,68 @@ impl<'a> Case<'a> {
     pub fn aborted_before(&self) -> Seen<&'a ConnectionAborted> {
         let found = self.memory.flows.aborted_before(self.netns(), self.flow(), self.time());
         Seen::or_absent(found, self.saw(Fact::ConnectionAborted, HANDSHAKE))
+    }
+
+    /// This host had told the peer before, by a RST in answer to a segment, that the connection was over.
+    pub fn ended_before(&self) -> Option<Ending> {
+        self.memory.flows.ended_before(self.netns(), self.flow(), self.time())
+    }
+
+    /// The very packet that was answered did not fit the handshake it belonged to.
+    pub fn ack_refused(&self) -> Seen<&'a HandshakeAckRefused> {
+        let found = self.reply().and_then(|rst| self.memory.handshakes.refused_packet(rst));
+        Seen::or_absent(found, self.saw(Fact::HandshakeAckRefused, SAME_PACKET))
+    }
+
+    /// Who on this host took the reset.
+    pub fn receiver(&self) -> Option<&'a Receiver> {
+        self.memory.flows.receiver_of(self.reply()?)
+    }
+
+    /// The taking of this reset, had it been on this host and seen, was not lost on the way.
+    pub fn would_know_receiver(&self) -> bool {
+        self.memory.coverage.is_intact(Fact::RstReceived, self.time().minus(TRANSIT))
+    }
+
+    /// Could the reset have been sent by this host all the same? Then it was not from elsewhere: resets sent are not
+    /// seen whole, or the remote address is one of this host's.
+    pub fn may_be_from_here(&self) -> bool {
+        self.unseen_senders().next().is_some()
+            || self.is_here(self.flow().remote.addr)
+            || !self.would_know_sender()
+    }
+
+    /// This host, had it sent the reset and translated it on the way, would be known for it by its numbers.
+    pub fn would_know_sender(&self) -> bool {
+        self.received().is_some_and(|rst| self.memory.flows.would_know_sender(rst))
+    }
+
+    /// Kinds of resets this host sends of which one may have passed unseen at the time.
+    pub fn unseen_senders(&self) -> impl Iterator<Item = Fact> {
+        let senders = [Fact::RstSent, Fact::ConnectionAborted];
+        senders.into_iter().filter(|fact| !self.saw(*fact, TRANSIT))
+    }
+
+    /// One of this host's namespaces holds the address.
+    pub fn is_here(&self, addr: IpAddr) -> bool {
+        let mut holders = self.memory.namespaces.holders(addr).iter();
+        addr.is_loopback() || holders.any(|holder| holder.until.is_none())
+    }
+
+    /// No listener of the reset's namespace was opened or closed unseen since then.
+    pub fn knows_listeners_since(&self, since: Time) -> bool {
+        self.memory.coverage.sees(Fact::Listeners, since)
+    }
+
+    /// At how many closed ports the remote address knocked in the last seconds, and for how long.
+    pub fn ports_tried(&self) -> (usize, Duration) {
+        let source = self.flow().remote.addr;
+        self.memory.contacts.tried(self.netns(), source, self.time().plus(AT_ONCE))
+    }
+
+    /// The remote address knocked at so many closed ports in so short a time that it is looking for open ones.
+    pub fn is_scanned(&self) -> bool {
+        self.ports_tried().0 >= SCANNED
     }
 
     /// The connection lost its address translation before the segment came.
@@ -308,6 +391,15 @@ const SAME_PACKET: Duration = Duration::from_millis(10);
 
 /// How long after a dropped ACK the client's data may meet the listener: `tcp_synack_retries` 5 gives 63 s.
 const HANDSHAKE: Duration = Duration::from_mins(3);
+
+/// How long a RST may take from one namespace of a host to another, queues included.
+const TRANSIT: Duration = Duration::from_millis(100);
+
+/// What belongs to the same burst, before the case closes.
+const AT_ONCE: Duration = Duration::from_millis(200);
+
+/// Nobody needs so many ports of one host that are all closed.
+const SCANNED: usize = 16;
 
 /// A listener that closed longer ago than this is no news.
 pub const CLOSED_LATELY: Duration = Duration::from_mins(10);

@@ -58,15 +58,26 @@ pub enum Mechanism {
     FromPeer,
 }
 
+/// What the packet that a listener answered had done to a handshake.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Handshake {
+    /// Nothing that was seen.
+    Untouched,
+    /// It would have completed one, but found the accept queue full.
+    Overflowed,
+    /// It acknowledged something else.
+    AckRefused,
+}
+
 impl Mechanism {
-    /// How a reply came about; `overflowed` when the answered packet itself found the accept queue full.
-    pub fn of_reply(rst: &RstSent, overflowed: bool) -> Self {
+    /// How a reply came about, and what the answered packet was seen to do to a handshake before.
+    pub fn of_reply(rst: &RstSent, handshake: Handshake) -> Self {
         let Some(socket) = &rst.socket else { return no_socket(rst) };
         if socket.kind == SocketKind::TimeWait {
             return Self::SegmentToTimeWait;
         }
         match socket.state {
-            TcpState::Listen => met_listener(rst, overflowed),
+            TcpState::Listen => met_listener(rst, handshake),
             TcpState::SynSent => Self::BadAckToSyn,
             TcpState::SynRecv | TcpState::NewSynRecv => Self::BadHandshakeAck,
             TcpState::Close
@@ -173,12 +184,16 @@ fn no_socket(rst: &RstSent) -> Mechanism {
 /// A listener answers from two places: on the request path the kernel says INVALID_SYN whatever the case
 /// (net/ipv4/tcp_minisocks.c, `tcp_check_req`; 6.12 to 7.2), so the SYN flag of the segment tells them apart.
 /// Kernels before 6.10 give no reason; there the overflow of the same packet tells.
-fn met_listener(rst: &RstSent, overflowed: bool) -> Mechanism {
-    let refused = overflowed || rst.reason.as_deref() == Some("INVALID_SYN");
+fn met_listener(rst: &RstSent, handshake: Handshake) -> Mechanism {
+    let refused =
+        handshake == Handshake::Overflowed || rst.reason.as_deref() == Some("INVALID_SYN");
     let flags = rst.segment.flags;
     match (flags.syn() && (!flags.ack() || refused), refused) {
         (true, _) => Mechanism::SynDuringHandshake,
         (false, true) => Mechanism::HandshakeRefused,
+        (false, false) if handshake == Handshake::AckRefused || child_refused(rst) => {
+            Mechanism::BadHandshakeAck
+        }
         (false, false) => Mechanism::AckToListener,
     }
 }
@@ -245,4 +260,12 @@ fn timed_out(rst: &ConnectionAborted) -> Mechanism {
         (None, true, true) => Mechanism::OutOfMemory,
         _ => Mechanism::OtherAbort,
     }
+}
+
+/// From 7.0 on a connection made from a SYN cookie that refuses its own last ACK is answered for by the listener; what
+/// reaches the listener itself is TCP_FLAGS (net/ipv4/tcp_ipv4.c, `tcp_v4_do_rcv`; tcp_input.c,
+/// `tcp_rcv_state_process`).
+fn child_refused(rst: &RstSent) -> bool {
+    let reason = rst.reason.as_deref();
+    matches!(reason, Some("TCP_OLD_ACK" | "TCP_TOO_OLD_ACK" | "TCP_ACK_UNSENT_DATA"))
 }

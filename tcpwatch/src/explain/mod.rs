@@ -4,11 +4,14 @@
 pub mod case;
 pub mod cause;
 pub mod ending;
+pub mod foreign;
+pub mod late_segment;
 mod later;
 pub mod mechanism;
 mod missing;
 #[cfg(test)]
 pub(crate) mod story;
+pub mod timers;
 pub mod translation;
 pub mod verdict;
 

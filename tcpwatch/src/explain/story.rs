@@ -55,6 +55,7 @@ impl Story {
         let addresses: Vec<IpAddr> = addresses.iter().map(|addr| addr.parse().unwrap()).collect();
         let sysctls = BTreeMap::from([
             ("net.core.somaxconn".into(), "4096".into()),
+            ("net.ipv4.tcp_syncookies".into(), "1".into()),
             ("net.netfilter.nf_conntrack_tcp_timeout_established".into(), "86400".into()),
         ]);
         let described = NamespaceDescribed {
@@ -123,8 +124,7 @@ impl Story {
     }
 
     pub(crate) fn data_meets_nobody(self, local: &str, remote: &str) -> Self {
-        let rst = self.reply(local, remote, segment(TcpFlags::ACK, 1000, 4));
-        self.tell(Event::RstSent(rst))
+        self.data_meets_nobody_after(local, remote, 1000)
     }
 
     pub(crate) fn syn_meets_nobody(self, local: &str, remote: &str) -> Self {
@@ -134,11 +134,128 @@ impl Story {
 
     /// A socket of this namespace accepts a RST.
     pub(crate) fn receives(self, local: &str, remote: &str, seq: u32, state: TcpState) -> Self {
-        let socket = Socket { state, accept_queue: None, ..Self::listening(0) };
-        let (time, netns) = (self.now, self.netns);
-        let (ack, ttl) = (Acknowledged::Unseen, Some(64));
-        let rst = RstReceived { time, netns, flow: flow(local, remote), socket, seq, ack, ttl };
+        let rst = RstReceived { seq, ..self.taken(local, remote, state) };
         self.tell(Event::RstReceived(rst))
+    }
+
+    /// A socket of this namespace accepts a RST, and tells how far its connection had come.
+    pub(crate) fn takes(
+        self,
+        local: &str,
+        remote: &str,
+        state: TcpState,
+        talk: Talk,
+        ack: Acknowledged,
+    ) -> Self {
+        let mut rst = self.taken(local, remote, state);
+        (rst.conversation, rst.ack) = (Some(Box::new(talk.0)), ack);
+        if state == TcpState::SynSent {
+            rst.seq = 0;
+        }
+        self.tell(Event::RstReceived(rst))
+    }
+
+    /// Part of the peer's data may lie unread, and came with a hop count of its own.
+    pub(crate) fn takes_with_ttl(
+        self,
+        local: &str,
+        remote: &str,
+        ttl: u8,
+        data: Option<u8>,
+    ) -> Self {
+        let mut rst = self.taken(local, remote, TcpState::Established);
+        (rst.ttl, rst.data_ttl) = (Some(ttl), data);
+        self.tell(Event::RstReceived(rst))
+    }
+
+    /// The client resets a handshake it has begun.
+    pub(crate) fn handshake_reset(self, local: &str, remote: &str) -> Self {
+        let mut rst = self.taken(local, remote, TcpState::NewSynRecv);
+        (rst.socket.kind, rst.socket.owned) = (SocketKind::Request, false);
+        self.tell(Event::RstReceived(rst))
+    }
+
+    /// A RST from the peer, or data for a socket that takes no more, where the hook shows no packet.
+    pub(crate) fn receives_unseen(self, local: &str, remote: &str, state: TcpState) -> Self {
+        let rst = RstReceived { ttl: None, ..self.taken(local, remote, state) };
+        self.tell(Event::RstReceived(rst))
+    }
+
+    /// A segment meets what is left of a connection that this host had closed.
+    pub(crate) fn late_segment(self, local: &str, remote: &str, late: Late) -> Self {
+        let mut rst = self.reply(local, remote, late.segment);
+        (rst.socket, rst.conversation) =
+            (Some(late.socket), late.talk.map(|talk| Box::new(talk.0)));
+        (rst.ended_ago, rst.retransmits) = (late.ended_ago, late.retransmits);
+        self.tell(Event::RstSent(rst))
+    }
+
+    /// Our SYN with this number is answered by a segment of these flags.
+    pub(crate) fn syn_answered(
+        self,
+        local: &str,
+        remote: &str,
+        isn: u32,
+        flags: u8,
+        ack: u32,
+    ) -> Self {
+        let mut rst = self.reply(local, remote, segment(flags, ack, 0));
+        rst.socket = Some(Self::connection(TcpState::SynSent));
+        let talk = Conversation { snd_una: isn, snd_nxt: isn.wrapping_add(1), ..talk().0 };
+        rst.conversation = Some(Box::new(talk));
+        self.tell(Event::RstSent(rst))
+    }
+
+    /// A second SYN meets the listener in the middle of a handshake.
+    pub(crate) fn syn_meets_listener(self, local: &str, remote: &str) -> Self {
+        self.segment_meets_listener(local, remote, segment(TcpFlags::SYN, 0, 0))
+    }
+
+    /// A handshake finds the next packet's acknowledgement wrong.
+    pub(crate) fn refuses_ack(self, local: &str, remote: &str, expected: u32) -> Self {
+        let refused = HandshakeAckRefused {
+            time: self.now,
+            netns: self.netns,
+            flow: flow(local, remote),
+            segment: segment(TcpFlags::ACK, 1000, 0),
+            packet: ANY_PACKET,
+            expected,
+        };
+        self.tell(Event::HandshakeAckRefused(refused))
+    }
+
+    /// An ACK meets a full socket that had asked for another one.
+    pub(crate) fn ack_meets_handshake(
+        self,
+        local: &str,
+        remote: &str,
+        expected: u32,
+        ack: u32,
+    ) -> Self {
+        let mut rst = self.reply(local, remote, segment(TcpFlags::ACK, ack, 0));
+        rst.socket = Some(Self::connection(TcpState::SynRecv));
+        rst.conversation = Some(Box::new(Conversation { snd_nxt: expected, ..talk().0 }));
+        self.tell(Event::RstSent(rst))
+    }
+
+    /// An ACK meets a listener that sent a cookie so long ago.
+    pub(crate) fn ack_meets_cookies(
+        self,
+        local: &str,
+        remote: &str,
+        ago_ms: u64,
+        payload: u32,
+    ) -> Self {
+        let mut rst = self.reply(local, remote, segment(TcpFlags::ACK, 1000, payload));
+        rst.socket = Some(Socket { syn_queue_len: Some(128), ..Self::listening(0) });
+        rst.cookies_ago = Some(Duration::from_millis(ago_ms));
+        self.tell(Event::RstSent(rst))
+    }
+
+    /// A segment with data, acknowledging `ack`, finds no socket.
+    pub(crate) fn data_meets_nobody_after(self, local: &str, remote: &str, ack: u32) -> Self {
+        let rst = self.reply(local, remote, segment(TcpFlags::ACK, ack, 4));
+        self.tell(Event::RstSent(rst))
     }
 
     /// This host aborts a connection by closing it with linger zero.
@@ -153,7 +270,7 @@ impl Story {
         remote: &str,
         because: impl FnOnce(&mut ConnectionAborted),
     ) -> Self {
-        let socket = Socket { state: TcpState::Close, accept_queue: None, ..Self::listening(0) };
+        let socket = Self::connection(TcpState::Close);
         let mut rst = ConnectionAborted {
             time: self.now,
             netns: self.netns,
@@ -265,12 +382,7 @@ impl Story {
 
     /// What the last verdict says: `code certainty: sentence`, or `unexplained: what is missing`.
     pub(crate) fn said(self) -> String {
-        match self.verdicts().pop().expect("a story with a reset").finding {
-            Finding::Explained(best) => {
-                format!("{} {}: {}", best.cause.code(), best.certainty, best.cause)
-            }
-            Finding::Unexplained { missing } => format!("unexplained: {}", missing.join("; ")),
-        }
+        told(&self.verdicts().pop().expect("a story with a reset"))
     }
 
     /// The evidence of the last verdict: `source: text`, in one line.
@@ -354,12 +466,32 @@ impl Story {
             substate: None,
             owned: true,
             dead: false,
+            peer_ended: false,
             keepalive: false,
             linger_zero: false,
             inode: None,
             cgroup: None,
             accept_queue: Some(AcceptQueue { len, limit: 4 }),
             syn_queue_len: None,
+        }
+    }
+
+    fn connection(state: TcpState) -> Socket {
+        Socket { state, accept_queue: None, ..Self::listening(0) }
+    }
+
+    /// Numbered 5.
+    fn taken(&self, local: &str, remote: &str, state: TcpState) -> RstReceived {
+        RstReceived {
+            time: self.now,
+            netns: self.netns,
+            flow: flow(local, remote),
+            socket: Self::connection(state),
+            seq: 5,
+            ack: Acknowledged::Unseen,
+            ttl: Some(64),
+            data_ttl: None,
+            conversation: None,
         }
     }
 
@@ -370,9 +502,13 @@ impl Story {
             flow: flow(local, remote),
             socket: None,
             segment,
-            packet: PacketId(9_999),
+            packet: ANY_PACKET,
             reason: None,
             tracking: Tracking::None,
+            conversation: None,
+            ended_ago: None,
+            cookies_ago: None,
+            retransmits: 0,
         }
     }
 
@@ -408,6 +544,143 @@ impl Story {
         self.tell(Event::ConntrackDestroyed(destroyed))
     }
 }
+
+/// What a verdict says: `code certainty: sentence`, or `unexplained: what is missing`.
+pub(crate) fn told(verdict: &Verdict) -> String {
+    match &verdict.finding {
+        Finding::Explained(best) => {
+            format!("{} {}: {}", best.cause.code(), best.certainty, best.cause)
+        }
+        Finding::Unexplained { missing } => format!("unexplained: {}", missing.join("; ")),
+    }
+}
+
+/// How far a connection had come. Times are in milliseconds before the reset.
+#[derive(Clone, Copy)]
+pub(crate) struct Talk(Conversation);
+
+/// Data went both ways until a moment ago, and all was acknowledged.
+pub(crate) fn talk() -> Talk {
+    let moment = Duration::from_millis(2);
+    Talk(Conversation {
+        received_ago: moment,
+        sent_ago: moment,
+        heard_ago: moment,
+        transmitted_ago: Duration::ZERO,
+        received: 120,
+        sent: 4096,
+        snd_una: 5,
+        snd_nxt: 5,
+    })
+}
+
+impl Talk {
+    /// No data either way since.
+    pub(crate) fn idle(self, ms: u64) -> Self {
+        self.with(|talk| {
+            (talk.received_ago, talk.sent_ago) =
+                (Duration::from_millis(ms), Duration::from_millis(ms));
+        })
+    }
+
+    /// An acknowledgement, or the peer's end, came last.
+    pub(crate) fn heard(self, ms: u64) -> Self {
+        self.with(|talk| talk.heard_ago = Duration::from_millis(ms))
+    }
+
+    /// Data was sent last.
+    pub(crate) fn written(self, ms: u64) -> Self {
+        self.with(|talk| talk.sent_ago = Duration::from_millis(ms))
+    }
+
+    /// Anything was sent last.
+    pub(crate) fn transmitted(self, ms: u64) -> Self {
+        self.with(|talk| talk.transmitted_ago = Duration::from_millis(ms))
+    }
+
+    /// So many bytes in all.
+    pub(crate) fn received(self, bytes: u32) -> Self {
+        self.with(|talk| talk.received = bytes)
+    }
+
+    pub(crate) fn unacknowledged(self, bytes: u32) -> Self {
+        self.with(|talk| talk.snd_nxt = talk.snd_una.wrapping_add(bytes))
+    }
+
+    fn with(mut self, change: impl FnOnce(&mut Conversation)) -> Self {
+        change(&mut self.0);
+        self
+    }
+}
+
+/// A segment of four bytes, and what it meets: a connection closed by this host.
+#[derive(Clone, Copy)]
+pub(crate) struct Late {
+    segment: Segment,
+    socket: Socket,
+    talk: Option<Talk>,
+    ended_ago: Option<Duration>,
+    retransmits: u8,
+}
+
+impl Late {
+    /// What is left is a TIME_WAIT socket that waits for the peer's end, so many milliseconds old.
+    pub(crate) fn to_time_wait(ms: u64) -> Self {
+        let socket = Socket {
+            kind: SocketKind::TimeWait,
+            substate: Some(TcpState::FinWait2),
+            owned: false,
+            ..Story::connection(TcpState::TimeWait)
+        };
+        let ended_ago = Some(Duration::from_millis(ms));
+        Self { socket, talk: None, ended_ago, ..Self::to_orphan(talk()) }
+    }
+
+    /// What is left is a socket without an owner; its FIN was not acknowledged when the segment was sent.
+    pub(crate) fn to_orphan(talk: Talk) -> Self {
+        let socket = Socket { owned: false, dead: true, ..Story::connection(TcpState::Close) };
+        let segment = segment(TcpFlags::ACK, 5, 4);
+        let talk = Some(talk.unacknowledged(1));
+        Self { segment, socket, talk, ended_ago: None, retransmits: 0 }
+    }
+
+    /// The application shut it down, and still has it.
+    pub(crate) fn held(mut self) -> Self {
+        (self.socket.owned, self.socket.dead) = (true, false);
+        self
+    }
+
+    pub(crate) fn acknowledging_the_end(mut self) -> Self {
+        self.segment.ack = 6;
+        self
+    }
+
+    pub(crate) fn without_data(mut self) -> Self {
+        self.segment.payload = 0;
+        self
+    }
+
+    /// The peer had ended as well.
+    pub(crate) fn behind_its_end(mut self) -> Self {
+        self.socket.peer_ended = true;
+        self
+    }
+
+    /// It is the beginning of another connection.
+    pub(crate) fn syn(mut self) -> Self {
+        (self.segment.flags, self.segment.payload) = (TcpFlags(TcpFlags::SYN), 0);
+        self
+    }
+
+    /// The FIN had been sent again so often.
+    pub(crate) fn repeated(mut self, times: u8) -> Self {
+        self.retransmits = times;
+        self
+    }
+}
+
+/// Every packet that no story follows from hook to hook.
+const ANY_PACKET: PacketId = PacketId(9_999);
 
 pub(crate) fn removed(seconds: u64) -> Death {
     Death::Removed { remaining: Duration::from_secs(seconds) }

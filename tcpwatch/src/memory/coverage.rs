@@ -41,8 +41,12 @@ impl Coverage {
     /// Could every event of this kind since `since` have been seen? Only then is absence evidence.
     pub fn sees(&self, fact: Fact, since: Time) -> bool {
         let sighted = self.sighted.get(&fact).is_some_and(|from| *from <= since);
-        let intact = self.losses.get(&fact).is_none_or(|lost| *lost < since);
-        sighted && intact
+        sighted && self.is_intact(fact, since)
+    }
+
+    /// Nothing of this kind that the hooks saw since `since` was lost on the way.
+    pub fn is_intact(&self, fact: Fact, since: Time) -> bool {
+        self.losses.get(&fact).is_none_or(|lost| *lost < since)
     }
 
     /// When this run began to watch.

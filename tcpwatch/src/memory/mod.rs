@@ -4,8 +4,10 @@
 mod accounts;
 mod bounded;
 mod conntrack;
+mod contacts;
 mod coverage;
 mod flows;
+mod handshakes;
 mod listeners;
 mod namespaces;
 mod overflows;
@@ -14,8 +16,10 @@ mod seen;
 
 pub use accounts::{Account, Accounts};
 pub use conntrack::ConntrackDeaths;
+pub use contacts::Contacts;
 pub use coverage::Coverage;
-pub use flows::Flows;
+pub use flows::{Ending, Flows, Receiver};
+pub use handshakes::Handshakes;
 pub use listeners::{Closed, KnownListener, Listeners, takes};
 pub use namespaces::{Holder, Namespaces};
 pub use overflows::{Overflow, Overflows};
@@ -29,8 +33,10 @@ use crate::event::{Event, NamespaceDescribed, NetNs, Time};
 pub struct Memory {
     pub accounts: Accounts,
     pub conntrack: ConntrackDeaths,
+    pub contacts: Contacts,
     pub coverage: Coverage,
     pub flows: Flows,
+    pub handshakes: Handshakes,
     pub listeners: Listeners,
     pub namespaces: Namespaces,
     pub overflows: Overflows,
@@ -47,12 +53,14 @@ impl Memory {
             Event::RstSent(e) => {
                 self.accounts.sent(e.netns);
                 self.flows.replied(e);
+                self.contacts.replied(e);
             }
             Event::ConnectionAborted(e) => {
                 self.accounts.sent(e.netns);
                 self.flows.aborted(e);
             }
             Event::AcceptQueueOverflowed(e) => self.overflows.overflowed(e),
+            Event::HandshakeAckRefused(e) => self.handshakes.refused(e),
             Event::ListenerFound(e) => self.listeners.found(e),
             Event::ListenerOpened(e) => self.listeners.opened(e),
             Event::ListenerClosed(e) => self.listeners.closed(e),

@@ -375,6 +375,7 @@ impl Open {
 /// Which fact the lines of this name tell: most facts bear the name of their event.
 fn fact_named(kind: &str) -> Option<Fact> {
     match kind {
+        "handshake_ack_refused" => Some(Fact::HandshakeAckRefused),
         "listener_found" | "listener_opened" | "listener_closed" => Some(Fact::Listeners),
         _ => Fact::deserialize(IntoDeserializer::<Error>::into_deserializer(kind)).ok(),
     }

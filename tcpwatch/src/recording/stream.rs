@@ -142,6 +142,7 @@ impl Stream {
 #[cfg(test)]
 mod tests {
     use std::fs;
+    use std::num::NonZeroU32;
     use std::path::Path;
     use std::sync::atomic::{AtomicU32, Ordering};
     use std::time::Duration;
@@ -149,7 +150,7 @@ mod tests {
     use super::*;
     use crate::event::{EventsLost, LossStage, Time};
     use crate::explain::story::Story;
-    use crate::recording::{EXTENSION, PART, Place, Recorder, Rotation};
+    use crate::recording::{EXTENSION, Floor, PART, Place, Recorder, Retention, Rotation};
 
     /// A directory that goes with the test.
     struct Scratch(PathBuf);
@@ -219,14 +220,19 @@ mod tests {
     }
 
     fn record(events: &[Event], to: &Path, age: Duration) {
-        let place = Place::at(to, Rotation { size: u64::MAX, age }).unwrap();
-        let mut recorder = Recorder::new(place);
-        events.iter().for_each(|event| recorder.record(event));
-        recorder.finish(Some(Account::default())).unwrap();
+        let (rotation, min_free) = (Rotation { size: u64::MAX, age }, Floor::Percent(0));
+        let retention = Retention { keep: NonZeroU32::MAX, max_disk: u64::MAX, min_free };
+        record_at(events, Place::directory(to, rotation, retention).unwrap());
     }
 
     fn record_file(events: &[Event], to: &Path) {
-        record(events, to, Duration::MAX);
+        record_at(events, Place::file(to, Floor::Percent(0)).unwrap());
+    }
+
+    fn record_at(events: &[Event], place: Place) {
+        let mut recorder = Recorder::patient(place).unwrap();
+        events.iter().for_each(|event| recorder.record(event));
+        recorder.finish(Some(Account::default())).unwrap();
     }
 
     /// Several segments.

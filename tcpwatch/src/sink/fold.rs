@@ -37,7 +37,8 @@ pub(super) enum End {
 
 impl Key {
     /// Nothing says which end is the service, so a reset may repeat in two ways: the local port stays, or the remote.
-    pub(super) fn of(verdict: &Verdict) -> [Self; 2] {
+    /// Where nobody is hurt, the two hosts are enough.
+    pub(super) fn of(verdict: &Verdict) -> Vec<Self> {
         let (local, remote) = (verdict.flow.local, verdict.flow.remote);
         let with = |local, remote| Self::Reset {
             netns: verdict.netns,
@@ -47,10 +48,11 @@ impl Key {
             cause: code(&verdict.finding),
             mechanism: verdict.mechanism,
         };
-        [
-            with(End::Service(local), End::Clients(remote.addr)),
-            with(End::Clients(local.addr), End::Service(remote)),
-        ]
+        let (here, there) = (End::Clients(local.addr), End::Clients(remote.addr));
+        if is_benign(&verdict.finding) {
+            return vec![with(here, there)];
+        }
+        vec![with(End::Service(local), there), with(here, End::Service(remote))]
     }
 
     pub(super) fn of_amendment(amendment: &Amendment) -> [Self; 1] {
@@ -72,6 +74,20 @@ fn code(finding: &Finding) -> Option<&'static str> {
         Finding::Explained(explanation) => Some(explanation.cause.code()),
         Finding::Unexplained { .. } => None,
     }
+}
+
+impl Key {
+    /// So many of a kind are shown in one [`WINDOW`]: of what hurts nobody, one.
+    fn shown(&self) -> u32 {
+        match self {
+            Self::Reset { local: End::Clients(_), remote: End::Clients(_), .. } => 1,
+            _ => SHOWN,
+        }
+    }
+}
+
+fn is_benign(finding: &Finding) -> bool {
+    matches!(finding, Finding::Explained(explanation) if explanation.cause.is_benign())
 }
 
 /// Everything that repeats at the moment.
@@ -111,7 +127,7 @@ impl Folds {
         if run.hidden == 0 && time.since(run.since) > WINDOW {
             *run = Run::new(id, time);
         }
-        if run.shown < SHOWN {
+        if run.shown < key.shown() {
             return None;
         }
         run.last = id;
@@ -188,7 +204,7 @@ impl fmt::Display for Repeats {
     }
 }
 
-/// So many of a kind are shown in one [`WINDOW`].
+/// Of what may hurt somebody.
 const SHOWN: u32 = 3;
 const WINDOW: Duration = Duration::from_mins(1);
 /// A count waits this long to grow.
@@ -272,6 +288,17 @@ mod tests {
             folds.counts(&Key::of(&verdict), port.into(), at(1));
         }
         let expected = "×2 more like #1, to #5: received 10.0.0.1:80 <- 10.0.0.9 no-listener";
+        assert_eq!(said(folds.rest()), [expected]);
+    }
+
+    #[test]
+    fn what_hurts_nobody_folds_whatever_the_ports() {
+        let mut folds = Folds::default();
+        for port in 1..=300 {
+            let verdict = samples::scanned(port);
+            folds.counts(&Key::of(&verdict), port.into(), at(1));
+        }
+        let expected = "×299 more like #1, to #300: sent 10.0.0.1 -> 10.0.0.9 scan";
         assert_eq!(said(folds.rest()), [expected]);
     }
 

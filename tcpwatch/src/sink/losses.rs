@@ -51,7 +51,7 @@ fn reason(stage: LossStage) -> &'static str {
         LossStage::Malformed => "the records made no sense",
         LossStage::Late => "they came after their time had been dealt with",
         LossStage::Netlink => "the netlink socket overran",
-        LossStage::Recording => "at least, in a part of the recording that is damaged",
+        LossStage::Recording => "the recording did not keep up, or is damaged there",
     }
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::Summary;
 use crate::event::*;
-use crate::explain::cause::{NoListener, NotYetListening};
+use crate::explain::cause::{NoListener, NotYetListening, Scan};
 use crate::explain::mechanism::Mechanism;
 use crate::explain::verdict::*;
 
@@ -76,6 +76,18 @@ pub(crate) fn explained() -> Verdict {
         joined: None,
         peer: None,
     }
+}
+
+/// One of many ports tried from one source.
+pub(crate) fn scanned(port: u16) -> Verdict {
+    let sent = explained();
+    let (source, dialled) = (sent.flow.remote.addr, Endpoint { port, ..sent.flow.local });
+    let flow =
+        Flow { local: dialled, remote: Endpoint { port: 20_000 + port, ..sent.flow.remote } };
+    let cause = Scan { source, dialled, ports: 300, within_s: 0.2 };
+    let explanation = Explanation { certainty: Certainty::Observed, cause: cause.into() };
+    let finding = Finding::Explained(std::sync::Arc::new(explanation));
+    Verdict { id: port.into(), flow, finding, ..sent }
 }
 
 /// The other end of it, on the same host; the client used a service address.

@@ -11,12 +11,11 @@
 use std::collections::BTreeMap;
 use std::env;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use anyhow::{Context, bail};
 use serde_json::Value;
 use tcpwatch::event::{Event, HostDescribed};
-use tcpwatch::recording::{Account, Place, Recorder, Rotation, Stream, Told};
+use tcpwatch::recording::{Account, Floor, Place, Recorder, Stream, Told};
 
 fn main() -> anyhow::Result<()> {
     let arguments: Vec<String> = env::args().skip(1).collect();
@@ -63,8 +62,7 @@ impl Host {
         names: &BTreeMap<u64, String>,
         to: &Path,
     ) -> anyhow::Result<()> {
-        let rotation = Rotation { size: u64::MAX, age: Duration::MAX };
-        let mut recorder = Recorder::new(Place::at(to, rotation)?);
+        let mut recorder = Recorder::patient(Place::file(to, Floor::Percent(0))?)?;
         for event in events {
             let mut value = serde_json::to_value(event)?;
             let netns = value["netns"].as_u64();

@@ -228,7 +228,7 @@ mod tests {
     #[test]
     fn a_connection_that_was_accepted_and_aborted_is_not_blamed_on_its_overflow() {
         let story = served().overflows(SERVER, CLIENT, 5).after(500).aborts(SERVER, CLIENT).after(500);
-        assert_eq!(story.data_meets_listener(SERVER, CLIENT, 5).code(), "unexplained");
+        assert_eq!(story.data_meets_listener(SERVER, CLIENT, 5).code(), "peer-wrote-after-close");
     }
 
     #[test]

@@ -1,7 +1,6 @@
 //! The peer did not answer TCP keepalive any more.
 
 use std::fmt;
-use std::time::Duration;
 
 use serde::Serialize;
 
@@ -48,7 +47,7 @@ impl Explains for KeepaliveTimeout {
         let cause = Self {
             probes: rst.probes,
             user_timeout_ms: rst.user_timeout,
-            silent_s: rst.silence.as_ref().map(Duration::as_secs_f64),
+            silent_s: rst.silence.map(|ms| f64::from(ms) / 1000.0),
             defaults: Defaults::of(case),
         };
         Some((certainty, cause))
@@ -119,8 +118,6 @@ impl fmt::Display for Defaults {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use crate::event::{ConnectionAborted, SocketFile, TcpState};
     use crate::explain::story::Story;
 
@@ -129,7 +126,7 @@ mod tests {
             rst.socket.state = TcpState::Established;
             rst.socket.keepalive = true;
             (rst.locked, rst.file, rst.probes) = (false, SocketFile::Open, 3);
-            rst.silence = Some(Duration::from_secs(3));
+            rst.silence = Some(3000);
             because(rst);
         })
     }
@@ -156,7 +153,7 @@ mod tests {
         let story = story.knowing("net.ipv4.tcp_keepalive_time", "7200").after(1);
         let stated = |rst: &mut ConnectionAborted| {
             rst.reason = Some("TCP_KEEPALIVE_TIMEOUT".into());
-            rst.silence = Some(Duration::from_secs(3));
+            rst.silence = Some(3000);
         };
         let evidence = story.gives_up("10.0.0.1:80", "10.0.0.9:40000", stated).evidence();
         assert!(evidence.contains("time/intvl/probes = 7200/?/? here"), "{evidence}");

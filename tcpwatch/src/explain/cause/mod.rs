@@ -15,6 +15,9 @@ pub trait Explains: Serialize + fmt::Display + Sized {
     /// What it means, in one line.
     const MEANING: &'static str;
 
+    /// Nothing is broken and nobody is hurt: counted rather than shown.
+    const BENIGN: bool = false;
+
     /// The cause, when every one of its conditions holds.
     fn infer(case: &Case<'_>) -> Option<(Certainty, Self)>;
 
@@ -46,6 +49,11 @@ macro_rules! catalogue {
 
             pub fn code(&self) -> &'static str {
                 match self { $(Self::$name(_) => $name::CODE,)* }
+            }
+
+            /// See [`Explains::BENIGN`].
+            pub fn is_benign(&self) -> bool {
+                match self { $(Self::$name(_) => $name::BENIGN,)* }
             }
 
             pub fn evidence(&self) -> Vec<Evidence> {
@@ -80,18 +88,29 @@ macro_rules! catalogue {
 catalogue! {
     accept_queue_overflow::AcceptQueueOverflow,
     admin_destroyed::AdminDestroyed,
+    bad_handshake_ack::BadHandshakeAck,
     closed_with_unread_data::ClosedWithUnreadData,
     conntrack_expired::ConntrackExpired,
     conntrack_flushed::ConntrackFlushed,
     disconnected::Disconnected,
+    keep_alive_race::KeepAliveRace,
     keepalive_timeout::KeepaliveTimeout,
     linger_zero::LingerZero,
     listener_closed::ListenerClosed,
     listener_closed_with_queue::ListenerClosedWithQueue,
+    middlebox_suspected::MiddleboxSuspected,
     no_listener::NoListener,
     not_yet_listening::NotYetListening,
     out_of_memory_or_orphans::OutOfMemoryOrOrphans,
+    peer_refused::PeerRefused,
+    peer_reset::PeerReset,
+    peer_wrote_after_close::PeerWroteAfterClose,
     pod_ip_reuse::PodIpReuse,
+    port_reuse::PortReuse,
+    probe::Probe,
     process_killed::ProcessKilled,
+    scan::Scan,
     server_restarted::ServerRestarted,
+    syn_cookie_failed::SynCookieFailed,
+    wrote_after_peer_close::WroteAfterPeerClose,
 }

@@ -27,10 +27,11 @@ impl Explains for NoListener {
     /// Nobody listening caused the refusal when
     /// 1. a SYN found no socket,
     /// 2. no listener that takes this address is open, and
-    /// 3. none was seen to close: both known from a complete list and every change since.
+    /// 3. none was seen to close: both known from a complete list and every change since, and
+    /// 4. its source is not trying port after port (see [`Case::is_scanned`]).
     fn infer(case: &Case<'_>) -> Option<(Certainty, Self)> {
         let absent = case.listener().is_no() && case.closed_listener().is_no();
-        if case.mechanism() != Mechanism::SynToNoSocket || !absent {
+        if case.mechanism() != Mechanism::SynToNoSocket || !absent || case.is_scanned() {
             return None;
         }
         let mut elsewhere: Vec<_> = case.listeners_elsewhere().map(|known| known.listener.local).collect();

@@ -159,7 +159,7 @@ mod tests {
     #[test]
     fn a_connection_aborted_after_the_restart_belonged_to_the_new_one() {
         let story = restarted().aborts(SERVER, CLIENT).after(500);
-        assert_eq!(story.data_meets_listener(SERVER, CLIENT, 9).code(), "unexplained");
+        assert_eq!(story.data_meets_listener(SERVER, CLIENT, 9).code(), "peer-wrote-after-close");
     }
 
     #[test]

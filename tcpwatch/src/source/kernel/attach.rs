@@ -6,6 +6,7 @@ use std::path::Path;
 use aya::programs::{Program, ProgramError};
 use aya::{Btf as AyaBtf, Ebpf, EbpfError, EbpfLoader, Endianness};
 
+use super::clock;
 use super::error::{self, OpenError};
 use super::hooks::{Attachment, HOOKS, Helper, Hook, Need, Part};
 use crate::event::{Fact, HookCoverage, Way};
@@ -23,12 +24,12 @@ pub(super) fn load(
     layout: &Layout,
     events_ring: Option<u32>,
 ) -> Result<Ebpf, OpenError> {
-    let mut loader = EbpfLoader::new();
-    loader.btf(Some(btf)).override_global("OFFSETS", &layout.offsets, true).override_global(
-        "ARGUMENTS",
-        &layout.arguments,
-        true,
-    );
+    let (mut loader, tick) = (EbpfLoader::new(), clock::tick());
+    loader
+        .btf(Some(btf))
+        .override_global("OFFSETS", &layout.offsets, true)
+        .override_global("ARGUMENTS", &layout.arguments, true)
+        .override_global("TICK", &tick, true);
     if let Some(bytes) = events_ring {
         loader.map_max_entries("EVENTS", bytes);
     }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use rustix::time::{ClockId, Timespec, clock_gettime};
+use rustix::time::{ClockId, Timespec, clock_getres, clock_gettime};
 
 use crate::event::Time;
 
@@ -19,6 +19,12 @@ pub fn pair() -> (Time, u64) {
     let wall = nanos(clock_gettime(ClockId::Realtime));
     let after = now().0;
     (Time(before.midpoint(after)), wall)
+}
+
+/// Nanoseconds between two ticks of the kernel's timer, whose rate is a build option that nobody exports: what the
+/// coarse clocks resolve (kernel/time/hrtimer.c, `LOW_RES_NSEC`).
+pub fn tick() -> u32 {
+    u32::try_from(nanos(clock_getres(ClockId::MonotonicCoarse))).unwrap_or(0)
 }
 
 /// What the calling thread has cost so far.
@@ -44,6 +50,13 @@ mod tests {
         #[expect(clippy::cast_precision_loss, reason = "a test that compares seconds")]
         let ours = now().0 as f64 / 1e9;
         assert!((ours - seconds).abs() < 5.0, "{ours} is not about {seconds}");
+    }
+
+    #[test]
+    fn the_timer_ticks_at_one_of_the_rates_a_kernel_can_be_built_for() {
+        // kernel/Kconfig.hz
+        let rates = [100, 250, 300, 1000].map(|hz| 1_000_000_000 / hz);
+        assert!(rates.iter().any(|rate| tick().abs_diff(*rate) <= 1), "{} ns", tick());
     }
 
     #[test]

@@ -196,6 +196,28 @@ pub(super) const HOOKS: &[Hook] = &[
         without_it: "an overflowing accept queue is not seen, so the resets it leads to are unexplained",
     },
     Hook {
+        fact: Fact::HandshakeAckRefused,
+        name: "tcp_check_req",
+        ways: &[
+            Attachment {
+                way: Way::Fentry,
+                needs: Need::Argument("check_req_request"),
+                parts: &[part("handshake_spoiled_fentry", "tcp_check_req")],
+                limits: &[],
+            },
+            Attachment {
+                way: Way::Kprobe,
+                needs: Need::Argument("check_req_request"),
+                parts: &[part("handshake_spoiled_kprobe", "tcp_check_req")],
+                limits: &[],
+            },
+        ],
+        helpers: &[],
+        module: None,
+        without_it: "a handshake that its client resets is not seen; a wrong last ACK looks like any \
+                     segment without connection",
+    },
+    Hook {
         fact: Fact::Listeners,
         name: "inet_csk_listen_start, inet_csk_listen_stop",
         ways: &[

@@ -269,6 +269,7 @@ fn namespace_of(event: &Event) -> Option<NetNs> {
         Event::ConnectionAborted(e) => Some(e.netns),
         Event::RstReceived(e) => Some(e.netns),
         Event::AcceptQueueOverflowed(e) => Some(e.netns),
+        Event::HandshakeAckRefused(e) => Some(e.netns),
         Event::ListenerOpened(e) | Event::ListenerClosed(e) => Some(e.netns),
         Event::ConntrackDestroyed(e) => Some(e.netns),
         _ => None,

@@ -1,0 +1,107 @@
+//! Somebody elsewhere answered our SYN with a RST.
+
+use std::fmt;
+
+use serde::Serialize;
+
+use super::Explains;
+use crate::event::Endpoint;
+use crate::explain::case::Case;
+use crate::explain::foreign::Met;
+use crate::explain::verdict::{Certainty, Evidence, Remedy};
+
+/// A connection attempt of this host was refused, and not by a TCP of this host.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct PeerRefused {
+    pub dialled: Endpoint,
+    /// Hop count of the RST, where the packet was seen.
+    pub ttl: Option<u8>,
+}
+
+impl Explains for PeerRefused {
+    const CODE: &'static str = "peer-refused";
+    const MEANING: &'static str = "another host, or a filter on the way, refused this host's connection attempt";
+
+    /// The refusal came from elsewhere when
+    /// 1. a RST was accepted for a SYN of this host, and
+    /// 2. no TCP of this host sent it: none was seen to, all were watched, and the address dialled is not of this host
+    ///    (see [`Met::of`]).
+    fn infer(case: &Case<'_>) -> Option<(Certainty, Self)> {
+        let ttl = case.received()?.ttl;
+        let refused = Met::of(case)? == Met::Attempt;
+        refused.then(|| (Certainty::Stated, Self { dialled: case.flow().remote, ttl }))
+    }
+
+    fn evidence(&self) -> Vec<Evidence> {
+        let mut lines = vec![
+            Evidence::new("tcp", format!("a RST in the name of {} answered the SYN", self.dialled)),
+            Evidence::new("tcp", "no TCP of this host sent it"),
+        ];
+        if let Some(ttl) = self.ttl {
+            lines.push(Evidence::new("tcp", format!("it arrived with TTL {ttl}")));
+        }
+        lines
+    }
+
+    fn remedy(&self) -> Remedy {
+        Remedy {
+            now: format!("on the host that has {}: is the port open (`ss -ltn`), does a filter reject it?", self.dialled.addr),
+            fix: "start or bind the server where it is dialled; send clients there only when it is ready".into(),
+            trade_off: String::new(),
+            do_not: "look for the reason on this host; only add retries".into(),
+        }
+    }
+}
+
+impl fmt::Display for PeerRefused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} refused the connection: nothing listens there, or a filter refuses in its name", self.dialled)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::event::{Acknowledged, Fact, TcpState};
+    use crate::explain::story::{Story, talk};
+
+    const HERE: &str = "10.0.0.1:40000";
+    const THERE: &str = "192.0.2.1:80";
+
+    fn refused(story: Story, remote: &str) -> Story {
+        story.takes(HERE, remote, TcpState::SynSent, talk().received(0), Acknowledged::Number(1))
+    }
+
+    #[test]
+    fn a_host_elsewhere_that_refuses_is_named() {
+        assert_eq!(
+            refused(Story::new().after(5), THERE).said(),
+            "peer-refused stated: 192.0.2.1:80 refused the connection: nothing listens there, or a filter refuses in \
+             its name"
+        );
+    }
+
+    #[test]
+    fn an_address_of_this_host_is_not_elsewhere() {
+        for address in ["10.0.0.1:80", "127.0.0.1:80"] {
+            let said = refused(Story::new().after(5), address).said();
+            assert!(said.starts_with("unexplained: the sender: its address is one of this host's"), "{said}");
+        }
+    }
+
+    #[test]
+    fn who_cannot_see_what_this_host_sends_cannot_exclude_it() {
+        for fact in [Fact::RstSent, Fact::ConnectionAborted] {
+            let said = refused(Story::blind_to(&[fact]).after(5), THERE).said();
+            assert!(said.starts_with(&format!("unexplained: {fact}: not to be seen here")), "{said}");
+            let torn = Story::new().after(200).loses_events(fact, 5);
+            assert_eq!(refused(torn, THERE).code(), "unexplained");
+        }
+    }
+
+    #[test]
+    fn an_established_connection_was_not_refused() {
+        let story = Story::new().after(5);
+        let story = story.takes(HERE, THERE, TcpState::Established, talk(), Acknowledged::Number(1));
+        assert_ne!(story.code(), "peer-refused");
+    }
+}
