@@ -240,9 +240,12 @@ impl Fleet {
         };
         let Some((sent, sent_at)) = self.ends.join(id) else { return (Arc::clone(received), None) };
         self.skews.add(id.0, to, wall - sent_at);
-        self.rejudge(&received.finding, &sent.finding);
-        let host = self.hosts.get(&id.0).map(|host| Arc::clone(&host.described));
-        (Arc::new(joined(received, &sent, host)), Some(id))
+        let Some(host) = self.hosts.get(&id.0).map(|host| Arc::clone(&host.described)) else {
+            return (Arc::clone(received), Some(id));
+        };
+        let joined = joined(received, &sent, host);
+        self.rejudge(&received.finding, &joined.finding);
+        (Arc::new(joined), Some(id))
     }
 
     fn without_sender(&mut self, to: HostId, wall: i128, received: &Arc<Verdict>) -> Arc<Verdict> {
@@ -287,8 +290,11 @@ fn count(finding: &Finding, in_totals: &mut Totals) {
     }
 }
 
-/// A reset that was received, with what its sender knows.
-fn joined(received: &Verdict, sent: &Verdict, host: Option<Arc<HostDescribed>>) -> Verdict {
+/// A reset that was received, with what its sender knows. A sender who has no explanation leaves that of the receiver.
+fn joined(received: &Verdict, sent: &Verdict, host: Arc<HostDescribed>) -> Verdict {
+    let is_explained = |verdict: &Verdict| matches!(verdict.finding, Finding::Explained(_));
+    let explains = is_explained(sent) || !is_explained(received);
+    let by = if explains { sent } else { received };
     let mut rst = received.rst;
     if rst.ack == Acknowledged::Unseen {
         rst.ack = sent.rst.ack;
@@ -296,9 +302,9 @@ fn joined(received: &Verdict, sent: &Verdict, host: Option<Arc<HostDescribed>>) 
     Verdict {
         rst,
         service: (sent.flow.local != received.flow.remote).then_some(received.flow.remote),
-        finding: sent.finding.clone(),
-        also: sent.also.clone(),
-        peer: host.map(|host| Arc::new(Peer { host, time: sent.time })),
+        finding: by.finding.clone(),
+        also: by.also.clone(),
+        peer: Some(Arc::new(Peer { host, time: sent.time, explains })),
         ..received.clone()
     }
 }
@@ -481,6 +487,15 @@ mod tests {
         assert_eq!(received.rst.ack, Acknowledged::Number(2), "its sender knows");
         assert_eq!((told.totals.explained, told.totals.unexplained), (2, 0));
         assert_eq!(told.totals.causes["no-listener"], 2);
+    }
+
+    #[test]
+    fn a_receiver_who_knows_more_than_the_sender_keeps_what_it_knows() {
+        let told = told(&[server(resets), client(is_reset)]);
+        let (sent, received) = (told.of("web"), told.of("app"));
+        assert_eq!((sent.finding.code(), received.finding.code()), ("unexplained", "peer-reset"));
+        assert!(told.are_joined() && received.evidence_time() == received.time);
+        assert_eq!((told.totals.explained, told.totals.unexplained), (1, 1));
     }
 
     #[test]

@@ -43,18 +43,25 @@ pub struct Verdict {
     pub peer: Option<Arc<Peer>>,
 }
 
-/// The other host that a reset came from. The finding is of that host: so are the times in it.
+/// The other host that a reset came from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Peer {
     pub host: Arc<HostDescribed>,
     /// When it was sent, by that host's clock.
     pub time: Time,
+    /// The finding is of that host: so are the times in it.
+    pub explains: bool,
 }
 
 impl Verdict {
+    /// The other host, where the finding is of it.
+    pub fn explained_by(&self) -> Option<&Arc<Peer>> {
+        self.peer.as_ref().filter(|peer| peer.explains)
+    }
+
     /// When the reset was, by the clock of the finding's evidence.
     pub fn evidence_time(&self) -> Time {
-        self.peer.as_ref().map_or(self.time, |peer| peer.time)
+        self.explained_by().map_or(self.time, |peer| peer.time)
     }
 }
 

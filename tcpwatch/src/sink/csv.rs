@@ -177,7 +177,8 @@ mod tests {
             r#""type","time","host","id","netns","namespace","direction","local_addr","local_port","#,
             r#""remote_addr","remote_port","service_addr","service_port","symptom","errno","#,
             r#""mechanism","reset_reason","state","certainty","cause","summary","evidence","#,
-            r#""missing","remedy_now","remedy_fix","owner_pid","owner_command","joined","seq","joined_host""#,
+            r#""missing","remedy_now","remedy_fix","owner_pid","owner_command","joined","seq","#,
+            r#""joined_host""#,
         );
         assert_eq!(lines.next(), Some(head));
         let row = concat!(

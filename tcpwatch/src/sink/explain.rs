@@ -106,7 +106,9 @@ impl<W: Write> Sink for Explain<W> {
         self.write_head(verdict, &mut block)?;
         block.add("flow", Weight::Must, flow(verdict));
         block.brief(flow_briefly(verdict));
-        match (&verdict.finding, verdict.joined.and_then(|id| self.told(id))) {
+        let knows_more = verdict.peer.is_some() && verdict.explained_by().is_none();
+        let other = verdict.joined.filter(|_| !knows_more).and_then(|id| self.told(id));
+        match (&verdict.finding, other) {
             (_, Some(other)) => add_reference(&mut block, verdict, other),
             (Finding::Explained(best), None) => add_explanation(&mut block, verdict, best),
             (Finding::Unexplained { missing }, None) => add_missing(&mut block, verdict, missing),
@@ -240,6 +242,9 @@ fn add_explanation(block: &mut Block, verdict: &Verdict, best: &Explanation) {
     add_remedy(block, best.cause.remedy());
     let also: Vec<_> = verdict.also.iter().map(told_briefly).collect();
     block.add("also", Weight::Extra, also.join("; "));
+    if let (Some(id), Some(_)) = (verdict.joined, &verdict.peer) {
+        block.add("other end", Weight::Extra, format!("#{id}{}", on_peer(verdict)));
+    }
     block.add("kernel", Weight::Extra, kernel_words(verdict));
 }
 
@@ -407,7 +412,8 @@ RST #18  2026-11-21 12:04:31.882+00:00  received in net:[4026532202] -> the loca
     #[test]
     fn evidence_of_another_host_keeps_its_age() {
         let at_home = expired_entry();
-        let peer = Peer { host: Arc::new(samples::host()), time: at_home.time };
+        let (host, explains) = (Arc::new(samples::host()), true);
+        let peer = Peer { host, time: at_home.time, explains };
         let (time, peer) = (Time(7), Some(Arc::new(peer)));
         let received = Verdict { time, peer, ..at_home.clone() };
         let evidence = |text: &str| {

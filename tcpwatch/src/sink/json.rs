@@ -53,7 +53,7 @@ impl<W: Write> Json<W> {
 
     /// Times in the evidence are of the host that explains.
     fn evidence(&mut self, verdict: &verdict::Verdict, best: &Explanation) -> Vec<EvidenceLine> {
-        match &verdict.peer {
+        match verdict.explained_by() {
             Some(peer) => {
                 self.peer.set(&peer.host);
                 lines(&mut self.peer, best)

@@ -125,7 +125,8 @@ pub(crate) fn other_host() -> HostDescribed {
 /// The other end on another host.
 pub(crate) fn received_elsewhere() -> Verdict {
     let sent = explained();
-    let peer = Peer { host: std::sync::Arc::new(host()), time: sent.time };
+    let host = std::sync::Arc::new(host());
+    let peer = Peer { host, time: sent.time, explains: true };
     Verdict {
         time: sent.time.minus(Duration::from_secs(30)),
         peer: Some(std::sync::Arc::new(peer)),

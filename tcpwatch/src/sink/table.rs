@@ -80,7 +80,7 @@ pub(super) type Row = Vec<Cell>;
 pub(super) fn of_verdict(verdict: &Verdict, host: &str) -> Row {
     let told = match &verdict.finding {
         Finding::Explained(best) => {
-            explanation(best, Some(verdict.evidence_time()), verdict.peer.clone())
+            explanation(best, Some(verdict.evidence_time()), verdict.explained_by().cloned())
         }
         Finding::Unexplained { missing } => unexplained(missing),
     };
