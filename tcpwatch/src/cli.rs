@@ -13,7 +13,7 @@ use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 
 pub use keeping::{Destination, Keeping};
 
-use crate::event::NetNs;
+use crate::event::{NetNs, Way};
 use crate::explain::verdict::Direction;
 use crate::filter::{Filter, Namespace, Net, Ports, cause_codes};
 use crate::recording::{Flight, Trigger};
@@ -333,6 +333,10 @@ pub struct Watching {
     /// Kernel type information, where the kernel has none at /sys/kernel/btf/vmlinux
     #[arg(long, value_name = "FILE")]
     pub btf: Option<PathBuf>,
+
+    /// Ways of attaching not to try: where one misbehaves, or to see what the others tell
+    #[arg(long, value_name = "WAY", value_delimiter = ',', hide = true, value_parser = parse_way)]
+    pub avoid: Vec<Way>,
 }
 
 #[derive(Args, Debug)]
@@ -448,6 +452,12 @@ pub enum Netns {
     Is(Namespace),
     /// The one this process lives in.
     OfProcess(u32),
+}
+
+fn parse_way(text: &str) -> Result<Way, String> {
+    let ways = [Way::Fentry, Way::Kprobe, Way::Tracepoint];
+    let way = ways.into_iter().find(|way| way.name() == text);
+    way.ok_or_else(|| "expected fentry, kprobe or tracepoint".into())
 }
 
 fn parse_netns(text: &str) -> Result<Netns, String> {
@@ -664,6 +674,12 @@ mod tests {
     }
 
     #[test]
+    fn ways_can_be_avoided() {
+        let avoid = parsed("--avoid fentry,kprobe").unwrap().watching.avoid;
+        assert_eq!(avoid, [Way::Fentry, Way::Kprobe]);
+    }
+
+    #[test]
     fn a_namespace_has_four_spellings() {
         let netns = |words| parsed(words).unwrap().wanted.netns;
         let inode = Netns::Is(Namespace::Inode(NetNs(4_026_531_840)));
@@ -694,6 +710,7 @@ mod tests {
         assert!(refused("--host example.org").contains("an address such as 10.0.0.1"));
         assert!(refused("--for 60").contains("such as 60s, 5m or 1h30m"));
         assert!(refused("-o xml").contains("possible values: text, json"));
+        assert!(refused("--avoid luck").contains("expected fentry, kprobe or tracepoint"));
         refused("--count 0");
         refused("--ready-fd -1");
         refused("--sent --received");

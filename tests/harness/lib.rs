@@ -13,6 +13,7 @@ pub mod namespace;
 pub mod need;
 pub mod network;
 pub mod patience;
+pub mod recording;
 pub mod remote;
 pub mod replay;
 pub mod report;

@@ -21,6 +21,7 @@ use serde_json::Value;
 
 use crate::namespace::Namespace;
 use crate::patience::{PATIENCE, wait_for};
+use crate::recording;
 use crate::report::Report;
 use crate::verdict::{Expected, Verdict};
 
@@ -49,6 +50,7 @@ impl Watch {
         let mut command = Command::new(program());
         command.args(["rst", "-o", "json"]).args(options);
         restricted_to(namespaces, &mut command);
+        as_asked_for(&mut command);
         Self::start(command, namespaces)
     }
 
@@ -255,6 +257,16 @@ pub fn program() -> OsString {
 pub(crate) fn restricted_to(namespaces: &[&Namespace], command: &mut Command) {
     for namespace in namespaces {
         command.args(["--netns", &namespace.inode().to_string()]);
+    }
+}
+
+/// What whoever runs the scenarios wants of every run.
+fn as_asked_for(command: &mut Command) {
+    if let Some(ways) = env::var_os("TCPWATCH_AVOID") {
+        command.arg("--avoid").arg(ways);
+    }
+    if let Some(file) = recording::take() {
+        command.arg("--record").arg(file);
     }
 }
 

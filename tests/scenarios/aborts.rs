@@ -32,6 +32,8 @@ scenarios! {
     both a_host_with_too_many_orphans needs [Need::OwnMachine];
 }
 
+/// A server closes a connection without reading the request that has come: the kernel sends a RST, so that the client
+/// knows that its data was not taken.
 fn a_server_that_hangs_up_on_a_request_it_has_not_read(ip: Ip) {
     let host = Host::alone(ip);
     let watch = Watch::on(&[&host.namespace]);
@@ -50,6 +52,8 @@ fn a_server_that_hangs_up_on_a_request_it_has_not_read(ip: Ip) {
     one_reset(watch, &host);
 }
 
+/// A server exits while a request it has not read waits in its socket: the end of the process closes the socket, and
+/// the kernel sends a RST.
 fn a_server_that_exits_with_a_request_unread(ip: Ip) {
     let host = Host::alone(ip);
     let watch = Watch::on(&[&host.namespace]);
@@ -68,6 +72,7 @@ fn a_server_that_exits_with_a_request_unread(ip: Ip) {
     one_reset(watch, &host);
 }
 
+/// A server closes a connection with SO_LINGER set to zero: instead of a FIN the client gets a RST.
 fn a_server_that_hangs_up_with_linger_zero(ip: Ip) {
     let host = Host::alone(ip);
     let watch = Watch::on(&[&host.namespace]);
@@ -130,6 +135,7 @@ fn a_server_that_does_not_wait_for_its_peer_to_close(ip: Ip) {
     one_reset(watch, &host);
 }
 
+/// A server is killed by SIGKILL while a request it has not read waits in its socket: the kernel sends a RST.
 fn a_server_that_is_killed_with_a_request_unread(ip: Ip) {
     let host = Host::alone(ip);
     let watch = Watch::on(&[&host.namespace]);
@@ -165,6 +171,8 @@ fn a_server_that_is_killed_with_everything_read_resets_nobody(ip: Ip) {
     report.accounts_for(&host.namespace, 0);
 }
 
+/// A server runs into the memory limit of its cgroup and is killed for it, with a request unread: the kernel sends a
+/// RST.
 fn a_server_that_eats_all_its_memory_is_killed_with_a_request_unread(ip: Ip) {
     let host = Host::alone(ip);
     let limit = MemoryLimit::of(64 << 20).unwrap_or_else(|error| panic!("{error}"));
@@ -185,6 +193,8 @@ fn a_server_that_eats_all_its_memory_is_killed_with_a_request_unread(ip: Ip) {
     one_reset(watch, &host);
 }
 
+/// A client is connected and waits in the accept queue when the server closes its listener: the kernel resets it, and
+/// nobody ever accepted it.
 fn a_server_that_closes_its_listener_on_waiting_clients(ip: Ip) {
     let host = Host::alone(ip);
     let watch = Watch::on(&[&host.namespace]);
@@ -207,6 +217,8 @@ fn a_server_that_closes_its_listener_on_waiting_clients(ip: Ip) {
     resets(watch, &host, 2);
 }
 
+/// A client is connected and waits in the accept queue when the server is killed: the end of the process closes the
+/// listener, and the kernel resets the client.
 fn a_server_that_is_killed_before_it_accepts(ip: Ip) {
     let host = Host::alone(ip);
     let watch = Watch::on(&[&host.namespace]);
@@ -253,6 +265,7 @@ fn a_program_that_dissolves_its_connection(ip: Ip) {
     one_reset(watch, &host);
 }
 
+/// A peer goes silent without a word; keepalive asks it in vain until the kernel gives the connection up with a RST.
 fn a_peer_that_answers_no_probe(ip: Ip) {
     silent_peer(ip, 2, 0, |e| e.fact("probes", 2).fact("user_timeout_ms", 0));
 }

@@ -10,6 +10,7 @@
 
 mod aborts;
 mod conntrack;
+mod delivery;
 mod demo;
 mod guest;
 mod handover;

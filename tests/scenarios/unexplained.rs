@@ -11,7 +11,8 @@ scenarios! {
     both a_lone_ack_to_a_closed_port_is_not_explained;
 }
 
-/// It looks like a connection whose server was replaced, or whose handshake was dropped; here it is a scan.
+/// An ACK of no connection comes to a listener, which answers with a RST. It looks like a connection whose server was
+/// replaced, or whose handshake was dropped; here it is a scan.
 fn a_lone_ack_to_a_listener_is_not_explained(ip: Ip) {
     let host = Host::alone(ip);
     let watch = Watch::on(&[&host.namespace]);
@@ -28,6 +29,7 @@ fn a_lone_ack_to_a_listener_is_not_explained(ip: Ip) {
     one_reset(watch, &host);
 }
 
+/// An ACK of no connection comes to a port where nothing listens, and is answered with a RST: a scan.
 fn a_lone_ack_to_a_closed_port_is_not_explained(ip: Ip) {
     let host = Host::alone(ip);
     let watch = Watch::on(&[&host.namespace]);

@@ -25,7 +25,7 @@ pub(super) fn run(
     ready: Ready,
     stop: &Arc<Notify>,
 ) -> anyhow::Result<()> {
-    let options = source::Options { btf: args.btf.clone() };
+    let options = source::Options { btf: args.btf.clone(), avoid: args.avoid.clone() };
     run_on(|| source::open(&options), session, duration, ready, stop)
 }
 
