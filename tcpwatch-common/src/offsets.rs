@@ -68,6 +68,11 @@ offsets! {
     // IPPROTO_TCP, or IPPROTO_MPTCP whose sockets pass the same tracepoint.
     protocol: Bytes(2), "sock.sk_protocol";
     socket: Bytes(8), "sock.sk_socket";
+    // `struct file`, whose count of references says whether it is being closed; renamed in 6.13.
+    socket_file: Bytes(8), "socket.file";
+    file_count: Bytes(8), "file.f_count";
+    file_ref: Bytes(8), "file.f_ref";
+    lock_owned: Bytes(4), "sock.sk_lock.owned";
     linger_time: Bytes(8), "sock.sk_lingertime";
     // The latest packet of the receive queue; the queue itself where there is none.
     receive_queue: Inside, "sock.sk_receive_queue";
@@ -91,6 +96,15 @@ offsets! {
     copied_seq: Bytes(4), "tcp_sock.copied_seq";
     snd_una: Bytes(4), "tcp_sock.snd_una";
     snd_nxt: Bytes(4), "tcp_sock.snd_nxt";
+    write_seq: Bytes(4), "tcp_sock.write_seq";
+    last_ack: Bytes(4), "tcp_sock.rcv_tstamp";
+    linger2: Bytes(4), "tcp_sock.linger2";
+    // Absent where the kernel is built without MPTCP.
+    is_mptcp: Bytes(1), "tcp_sock.is_mptcp";
+    // struct proto: what all TCP sockets of the host share.
+    proto: Bytes(8), "sock_common.skc_prot";
+    memory_allocated: Bytes(8), "proto.memory_allocated";
+    memory_limits: Bytes(8), "proto.sysctl_mem";
     bytes_received: Bytes(8), "tcp_sock.bytes_received";
     bytes_sent: Bytes(8), "tcp_sock.bytes_sent";
     // In ticks.
@@ -137,6 +151,8 @@ offsets! {
     // struct task_struct.
     task_flags: Bytes(4), "task_struct.flags";
     task_exit_code: Bytes(4), "task_struct.exit_code";
+    task_signal: Bytes(8), "task_struct.signal";
+    signal_oom_mm: Bytes(8), "signal_struct.oom_mm";
     task_nsproxy: Bytes(8), "task_struct.nsproxy";
     nsproxy_net: Bytes(8), "nsproxy.net_ns";
     // struct pid (include/linux/pid.h): the numbers of one task, one for each pid namespace it is seen from.

@@ -1,14 +1,19 @@
 //! What the user can say. Parsing only: nothing is opened here.
 
+mod keeping;
+
 use std::ffi::OsString;
 use std::num::NonZeroU64;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::builder::PossibleValuesParser;
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::error::ErrorKind;
+use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 
-use crate::event::NetNs;
+pub use keeping::{Destination, Keeping};
+
+use crate::event::{NetNs, Way};
 use crate::explain::verdict::Direction;
 use crate::filter::{Filter, Namespace, Net, Ports, cause_codes};
 use crate::recording::{Flight, Trigger};
@@ -28,13 +33,17 @@ pub struct Cli {
 impl Cli {
     /// The command line, or the exit with the right code that a wrong one deserves.
     pub fn from_command_line() -> Self {
-        Self::parse()
+        Self::try_from_words(std::env::args_os()).unwrap_or_else(|error| error.exit())
     }
 
     pub fn try_from_words<T: Into<OsString> + Clone>(
         words: impl IntoIterator<Item = T>,
     ) -> Result<Self, clap::Error> {
-        Self::try_parse_from(words)
+        let cli = Self::try_parse_from(words)?;
+        match cli.command.complaint() {
+            None => Ok(cli),
+            Some(complaint) => Err(Self::command().error(ErrorKind::ArgumentConflict, complaint)),
+        }
     }
 }
 
@@ -56,8 +65,33 @@ pub enum Command {
     #[command(after_help = REPLAY_EXAMPLES)]
     Replay(Replay),
 
+    /// Write what recordings explain for other programs: Wireshark, spreadsheets, databases
+    #[command(after_help = EXPORT_EXAMPLES)]
+    Export(Export),
+
     /// List the causes tcpwatch can name
     Causes,
+
+    /// Make a well-known incident in network namespaces of its own, and explain it as it happens
+    #[command(after_help = DEMO_EXAMPLES)]
+    Demo(Demo),
+
+    /// A process of a demo
+    #[command(hide = true)]
+    DemoActor(DemoActor),
+}
+
+impl Command {
+    /// What does not fit together, as a sentence.
+    fn complaint(&self) -> Option<String> {
+        match self {
+            Self::Rst(args) => args.recording.complaint(),
+            Self::Demo(args) => args.recording.complaint(),
+            Self::Record(args) => args.how.complaint(Destination::of(&args.to)),
+            Self::Anonymize(args) => args.keeping.complaint(Destination::of(&args.to)),
+            Self::Replay(_) | Self::Export(_) | Self::DemoActor(_) | Self::Causes => None,
+        }
+    }
 }
 
 #[derive(Args, Debug)]
@@ -74,13 +108,34 @@ pub struct Rst {
     #[command(flatten)]
     pub limits: Limits,
 
+    #[command(flatten)]
+    pub recording: Beside,
+}
+
+/// A recording beside what is shown.
+#[derive(Args, Debug)]
+pub struct Beside {
     /// Also record to a directory of segments, or a FILE.tcpw.jsonl.zst
     #[arg(long, value_name = "PLACE", help_heading = "Recording")]
     pub record: Option<PathBuf>,
 
     #[command(flatten)]
-    pub recording: Recording,
+    pub how: Recording,
 }
+
+impl Beside {
+    fn complaint(&self) -> Option<String> {
+        match self.record.as_deref().map(Destination::of) {
+            None => self.how.given().map(|option| {
+                format!("{option} is about a recording. Say where it goes: --record PLACE")
+            }),
+            Some(Destination::Stdout) => Some(TWO_ON_STDOUT.to_owned()),
+            Some(to) => self.how.complaint(to),
+        }
+    }
+}
+
+const TWO_ON_STDOUT: &str = "stdout is taken by what is shown. Record to a directory or a file, or use `tcpwatch record -o -`";
 
 #[derive(Args, Debug)]
 pub struct Record {
@@ -114,6 +169,36 @@ pub struct Replay {
     /// Show this many resets; all are counted
     #[arg(long, value_name = "N")]
     pub count: Option<NonZeroU64>,
+}
+
+#[derive(Args, Debug)]
+pub struct Export {
+    /// Recordings, directories of them, or - for stdin
+    #[arg(value_name = "FILE|DIR", required = true)]
+    pub inputs: Vec<PathBuf>,
+
+    /// What to write
+    #[arg(long, value_enum, value_name = "FORMAT")]
+    pub to: Format,
+
+    /// Where to write it: a file that is not there yet. Without it, stdout
+    #[arg(short, long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+
+    #[command(flatten)]
+    pub wanted: Wanted,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// Packets for Wireshark: the headers of each reset, put together anew, with the explanation as comment
+    Pcapng,
+    /// One JSON object per line, see docs/schema/verdict.schema.json
+    Json,
+    /// A table for spreadsheets, one row per reset
+    Csv,
+    /// The same table for databases
+    Parquet,
 }
 
 #[derive(Args, Debug)]
@@ -151,17 +236,32 @@ pub struct Recording {
     pub anonymizing: Anonymizing,
 }
 
-/// When a directory of segments gets its next one.
-#[derive(Args, Clone, Copy, Debug)]
-#[command(next_help_heading = "Recording")]
-pub struct Keeping {
-    /// Begin the next segment when one is this large: 64M, 1G
-    #[arg(long, value_name = "SIZE", default_value = "64M", value_parser = parse_size)]
-    pub rotate_size: u64,
+impl Recording {
+    fn complaint(&self, to: Destination) -> Option<String> {
+        self.flying.ring.and_then(|_| self.flight_complaint(to)).or(self.keeping.complaint(to))
+    }
 
-    /// Begin the next segment when one is this old: 1h
-    #[arg(long, value_name = "DURATION", default_value = "1h", value_parser = parse_duration)]
-    pub rotate_time: Duration,
+    fn flight_complaint(&self, to: Destination) -> Option<String> {
+        if !matches!(to, Destination::Directory(_)) {
+            return Some(
+                "a flight recorder writes a segment for each reason. Give it a directory".into(),
+            );
+        }
+        let option = self.keeping.of_rotation()?;
+        Some(format!(
+            "{option} does not go with --ring: each reason gets one segment. Leave it out"
+        ))
+    }
+
+    /// The first option that was given.
+    fn given(&self) -> Option<&'static str> {
+        let options = [
+            (self.flying.ring.is_some(), "--ring"),
+            (self.anonymizing.anonymize.is_some(), "--anonymize"),
+        ];
+        let other = options.into_iter().find(|(given, _)| *given).map(|(_, option)| option);
+        self.keeping.given().or(other)
+    }
 }
 
 /// A flight recorder: remembers, and writes when there is a reason.
@@ -233,6 +333,45 @@ pub struct Watching {
     /// Kernel type information, where the kernel has none at /sys/kernel/btf/vmlinux
     #[arg(long, value_name = "FILE")]
     pub btf: Option<PathBuf>,
+
+    /// Ways of attaching not to try: where one misbehaves, or to see what the others tell
+    #[arg(long, value_name = "WAY", value_delimiter = ',', hide = true, value_parser = parse_way)]
+    pub avoid: Vec<Way>,
+}
+
+#[derive(Args, Debug)]
+pub struct Demo {
+    /// What is to happen
+    #[arg(value_enum)]
+    pub incident: Incident,
+
+    /// Kernel type information, where the kernel has none at /sys/kernel/btf/vmlinux
+    #[arg(long, value_name = "FILE")]
+    pub btf: Option<PathBuf>,
+
+    #[command(flatten)]
+    pub recording: Beside,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Incident {
+    /// An idle connection through a service address outlives its conntrack entry
+    Conntrack,
+    /// Clients meet a full accept queue, with tcp_abort_on_overflow 0 and 1
+    Overflow,
+    /// Clients are sent to a server that has stopped, and to one that does not listen yet
+    Rollout,
+}
+
+/// What a demo tells its own processes.
+#[derive(Args, Debug)]
+pub struct DemoActor {
+    /// What it calls itself
+    pub name: String,
+
+    /// Enter the network namespace of this process instead of making one
+    #[arg(long, value_name = "PID")]
+    pub within: Option<u32>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -315,6 +454,12 @@ pub enum Netns {
     OfProcess(u32),
 }
 
+fn parse_way(text: &str) -> Result<Way, String> {
+    let ways = [Way::Fentry, Way::Kprobe, Way::Tracepoint];
+    let way = ways.into_iter().find(|way| way.name() == text);
+    way.ok_or_else(|| "expected fentry, kprobe or tracepoint".into())
+}
+
 fn parse_netns(text: &str) -> Result<Netns, String> {
     const FORMS: &str =
         "expected a name such as web, an inode number such as 4026531840, or pid:PID";
@@ -376,22 +521,6 @@ fn trigger(text: &str) -> Option<Trigger> {
 /// A rate is found by remembering the times of as many resets.
 const MOST_PER_SECOND: usize = 1_000_000;
 
-fn parse_size(text: &str) -> Result<u64, String> {
-    size(text).ok_or_else(|| "expected a number with a unit (K, M, G) such as 64M".into())
-}
-
-/// Bytes; units are powers of ten, as for disks.
-fn size(text: &str) -> Option<u64> {
-    let (number, unit) = split_where(text, |c| !c.is_ascii_digit());
-    let unit = match unit {
-        "K" => 1_000,
-        "M" => 1_000_000,
-        "G" => 1_000_000_000,
-        _ => return None,
-    };
-    number.parse::<u64>().ok()?.checked_mul(unit)
-}
-
 fn split_where(text: &str, end: impl Fn(char) -> bool) -> (&str, &str) {
     text.split_at(text.find(end).unwrap_or(text.len()))
 }
@@ -415,11 +544,26 @@ Examples:
   tcpwatch rst --cause conntrack-expired,conntrack-flushed --host 10.0.0.0/8
   tcpwatch rst -o json --count 100 | jq -r 'select(.type == \"verdict\").cause'";
 
+const DEMO_EXAMPLES: &str = "\
+Examples:
+  tcpwatch demo conntrack     a service, two back ends, and a client that is silent for too long
+  tcpwatch demo overflow      a server that does not accept(), and one client too many
+  tcpwatch demo rollout       a server that has just stopped, another that is still starting
+  tcpwatch demo conntrack --record demo.tcpw.jsonl.zst     to be replayed elsewhere
+
+Needs root, and nothing else: no ip, no nft. It takes some seconds. All it makes is in network
+namespaces of its own, and gone when it ends, however it ends. The kernel may load its modules
+veth and, for conntrack, nf_tables, nft_chain_nat, nft_nat and nft_numgen.
+
+Exit codes: 0 the incident was explained, 1 it was not (the message says the next step).";
+
 const RECORD_EXAMPLES: &str = "\
 Examples:
   tcpwatch record -o incident.tcpw.jsonl.zst --for 10m   one file
-  tcpwatch record -o /var/lib/tcpwatch                   a directory of segments
-  tcpwatch record -o rare --ring 60s --on cause=conntrack-expired   only what leads to it, and 30 s more
+  tcpwatch record -o /var/lib/tcpwatch                   a directory of segments, bounded
+  tcpwatch record -o /data/tw --keep 100 --rotate-time 10m --max-disk 5G --min-free 10%
+  tcpwatch record -o /data/tw -C 64 -G 3600 -W 20        the same words as for tcpdump
+  tcpwatch record -o rare --ring 60s --on cause=conntrack-expired   what leads to it
   kubectl debug node/n1 --image tcpwatch -- tcpwatch record -o - > n1.tcpw.jsonl.zst
   tcpwatch rst --explain --record incident               watch and record";
 
@@ -435,15 +579,19 @@ Examples:
   tcpwatch replay /var/lib/tcpwatch --port 8080 -o json
   zstdcat incident.tcpw.jsonl.zst | jq -c 'select(.type == \"rst_sent\")'   the events themselves";
 
+const EXPORT_EXAMPLES: &str = "\
+Examples:
+  tcpwatch export incident.tcpw.jsonl.zst --to pcapng -o incident.pcapng
+  tshark -r incident.pcapng -Y 'frame.comment contains \"conntrack-expired\"'
+  tcpwatch export /var/lib/tcpwatch --to csv --cause unexplained > open-questions.csv
+  tcpwatch export /var/lib/tcpwatch --to json | jq -r 'select(.type == \"verdict\").cause' | sort | uniq -c";
+
 const EXIT_CODES: &str = "\
 Exit codes: 0 ok, 1 failure (the message says the next step), 2 wrong usage, 3 a gate was not met.
 Needs root, or CAP_BPF and CAP_PERFMON; more to see every namespace and process (see README.md).";
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory;
-    use clap::error::ErrorKind;
-
     use super::*;
 
     fn parsed(words: &str) -> Result<Rst, clap::Error> {
@@ -492,6 +640,23 @@ mod tests {
     }
 
     #[test]
+    fn a_demo_is_named_by_its_incident() {
+        let demo = |words: [&str; 3]| Cli::try_from_words(words).map(|cli| cli.command);
+        let rollout = demo(["tcpwatch", "demo", "rollout"]).unwrap();
+        assert!(matches!(rollout, Command::Demo(Demo { incident: Incident::Rollout, .. })));
+        let refused = demo(["tcpwatch", "demo", "earthquake"]).unwrap_err().to_string();
+        assert!(refused.contains("possible values: conntrack, overflow, rollout"), "{refused}");
+        let help = demo(["tcpwatch", "demo", "--help"]).unwrap_err().to_string();
+        assert!(help.contains("Examples:") && help.contains("nft_numgen"), "{help}");
+    }
+
+    #[test]
+    fn the_verb_of_actors_is_not_for_people() {
+        let help = Cli::command().render_long_help().to_string();
+        assert!(help.contains("demo ") && !help.contains("demo-actor"), "{help}");
+    }
+
+    #[test]
     fn nothing_said_means_everything_as_text() {
         let rst = parsed("").unwrap();
         assert_eq!(rst.view.output, Output::Text);
@@ -506,6 +671,12 @@ mod tests {
         assert_eq!((filter.ports.len(), filter.hosts.len(), filter.causes.len()), (3, 1, 2));
         assert_eq!(filter.direction, Some(Direction::Sent));
         assert_eq!(parsed("--received").unwrap().wanted.direction(), Some(Direction::Received));
+    }
+
+    #[test]
+    fn ways_can_be_avoided() {
+        let avoid = parsed("--avoid fentry,kprobe").unwrap().watching.avoid;
+        assert_eq!(avoid, [Way::Fentry, Way::Kprobe]);
     }
 
     #[test]
@@ -539,6 +710,7 @@ mod tests {
         assert!(refused("--host example.org").contains("an address such as 10.0.0.1"));
         assert!(refused("--for 60").contains("such as 60s, 5m or 1h30m"));
         assert!(refused("-o xml").contains("possible values: text, json"));
+        assert!(refused("--avoid luck").contains("expected fentry, kprobe or tracepoint"));
         refused("--count 0");
         refused("--ready-fd -1");
         refused("--sent --received");
@@ -550,10 +722,10 @@ mod tests {
     fn a_flight_recorder_has_its_reasons() {
         let flying =
             parsed("--record rare --ring 60s --on cause=no-listener --on rate=50/s --after 5s");
-        let flight = flying.unwrap().recording.flying.flight().unwrap();
+        let flight = flying.unwrap().recording.how.flying.flight().unwrap();
         assert_eq!((flight.span.as_secs(), flight.after.as_secs()), (60, 5));
         assert_eq!(flight.triggers, [Trigger::Cause("no-listener".into()), Trigger::Rate(50)]);
-        assert_eq!(parsed("--record all").unwrap().recording.flying.flight(), None);
+        assert_eq!(parsed("--record all").unwrap().recording.how.flying.flight(), None);
     }
 
     #[test]
@@ -572,6 +744,24 @@ mod tests {
         }
         refused("--on rate=5/s");
         refused("--record x --after 5s");
+        assert!(refused("--record x.zst --ring 5s").contains("Give it a directory"));
+        assert!(refused("--record x --ring 5s -C 5").contains("-C does not go with --ring"));
+    }
+
+    #[test]
+    fn an_export_has_a_source_and_a_format() {
+        let export = |words: &str| {
+            Cli::try_from_words(format!("tcpwatch export {words}").split_whitespace())
+        };
+        let Command::Export(parsed) = export("a b --to csv --port 80 -o c").unwrap().command else {
+            panic!("another verb")
+        };
+        assert_eq!((parsed.to, parsed.inputs.len()), (Format::Csv, 2));
+        assert_eq!((parsed.out, parsed.wanted.port.len()), (Some("c".into()), 1));
+        assert!(export("a").unwrap_err().to_string().contains("--to <FORMAT>"));
+        assert!(export("--to csv").unwrap_err().to_string().contains("<FILE|DIR>"));
+        let said = export("a --to xls").unwrap_err().to_string();
+        assert!(said.contains("possible values: pcapng, json, csv, parquet"), "{said}");
     }
 
     #[test]

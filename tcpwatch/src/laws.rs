@@ -3,10 +3,13 @@
 use std::time::Duration;
 
 use crate::engine::Engine;
-use crate::event::{Acknowledged, Event, EventsLost, Exit, Fact, LossStage, TcpState, Time};
+use crate::event::{
+    Acknowledged, ConnectionAborted, Event, EventsLost, Exit, Fact, LossStage, SocketFile,
+    TcpState, Time,
+};
 use crate::explain::story::{Late, Story, expired, removed, talk};
 use crate::explain::verdict::{Certainty, Conclusion, Finding};
-use crate::timeline::{Timeline, fact_of};
+use crate::timeline::Timeline;
 
 const SERVER: &str = "10.0.0.1:80";
 const CLIENT: &str = "10.0.0.9:40000";
@@ -70,10 +73,38 @@ fn stories() -> Vec<(&'static str, Vec<Event>)> {
                 TcpState::SynSent,
             ),
         ),
-        ("aborted", served().aborts(SERVER, CLIENT)),
+        ("linger zero", served().aborts(SERVER, CLIENT)),
     ];
-    let stories = stories.into_iter().chain(late_stories()).chain(foreign_stories());
+    let stories =
+        stories.into_iter().chain(given_up()).chain(late_stories()).chain(foreign_stories());
     stories.map(|(name, story)| (name, story.events())).collect()
+}
+
+/// This host gives a connection up of its own accord: each cause once, beside listeners.
+fn given_up() -> impl Iterator<Item = (&'static str, Story)> {
+    let served = || Story::new().finds("0.0.0.0:80").opens("0.0.0.0:81").after(5);
+    let way = |way: fn(&mut ConnectionAborted)| served().gives_up(SERVER, CLIENT, way);
+    let closed = served().closes("0.0.0.0:80", Some(Exit::Signal(9))).after(1);
+    let stories = [
+        ("closed with data unread", way(|rst| rst.unread = 17)),
+        (
+            "killed with data unread",
+            way(|rst| (rst.unread, rst.task.exit) = (17, Some(Exit::Signal(9)))),
+        ),
+        ("dissolved", way(|rst| rst.file = SocketFile::Open)),
+        ("destroyed", way(|rst| rst.socket.state = TcpState::Established)),
+        ("keepalive", way(|rst| rst.reason = Some("TCP_KEEPALIVE_TIMEOUT".into()))),
+        ("too many orphans", way(|rst| rst.reason = Some("TCP_ABORT_ON_MEMORY".into()))),
+        ("queue emptied", closed.gives_up(SERVER, CLIENT, never_accepted)),
+        ("never accepted, listener open", way(never_accepted)),
+        ("MPTCP", way(|rst| rst.mptcp = true)),
+        ("nothing known", way(|rst| rst.file = SocketFile::Unknown)),
+    ];
+    stories.into_iter()
+}
+
+fn never_accepted(rst: &mut ConnectionAborted) {
+    (rst.socket.owned, rst.file, rst.locked) = (false, SocketFile::None, false);
 }
 
 /// Replies to what came too late, or to the wrong handshake.
@@ -195,7 +226,7 @@ fn lose(events: &[Event], index: usize) -> Option<Vec<Event>> {
     let lost = Event::EventsLost(EventsLost {
         since: event.time().minus(Duration::from_millis(1)),
         until: event.time(),
-        fact: fact_of(event)?,
+        fact: event.fact()?,
         count: 1,
         stage: LossStage::Ring,
     });
@@ -240,7 +271,7 @@ fn in_order(events: &[Event]) -> Vec<Event> {
 #[test]
 fn the_facts_of_hooks_are_all_in_some_story() {
     let told: Vec<_> =
-        stories().iter().flat_map(|(_, events)| events.iter().filter_map(fact_of)).collect();
+        stories().iter().flat_map(|(_, events)| events.iter().filter_map(Event::fact)).collect();
     for fact in Fact::ALL {
         assert!(told.contains(&fact), "{fact}");
     }

@@ -14,6 +14,7 @@
 //!
 //! The modules below stand in flow order, and each may use only those below it (`cargo xtask tidy` checks it).
 //!
+//! * `demo`: incidents made on purpose, in namespaces of their own, for `tcpwatch demo`.
 //! * `source`, `decode`: what the kernel tells becomes [`event::Event`]s. Everything the engine consults arrives
 //!   this way: sysctls, listeners that were there before us, owners, which hooks could be attached, what was lost.
 //! * `timeline`: puts events in order of their own time.
@@ -35,6 +36,8 @@
 pub mod command;
 pub mod cli;
 pub mod session;
+#[cfg(feature = "live")]
+pub mod demo;
 pub mod source;
 pub mod recording;
 pub mod decode;

@@ -15,6 +15,8 @@ use crate::timeline::Timeline;
 /// Everything from the first event to the totals. It may hold several streams: recordings of one run after another.
 pub struct Session {
     tap: Option<Recorder>,
+    /// Nothing else is wanted than what `tap` does.
+    for_its_recording: bool,
     timeline: Timeline,
     engine: Engine,
     /// The account of the streams that came before the present one.
@@ -29,6 +31,7 @@ impl Session {
     pub fn new(filter: Filter, count: Option<u64>, sinks: Vec<Box<dyn Sink>>) -> Self {
         Self {
             tap: None,
+            for_its_recording: false,
             timeline: Timeline::new(SLACK),
             engine: Engine::new(),
             before: Totals::default(),
@@ -40,6 +43,12 @@ impl Session {
     /// Also records everything it is told.
     pub fn recorded_by(mut self, recorder: Option<Recorder>) -> Self {
         self.tap = recorder;
+        self
+    }
+
+    /// It has nothing more to do once its recording has stopped.
+    pub fn for_its_recording(mut self) -> Self {
+        self.for_its_recording = true;
         self
     }
 
@@ -114,9 +123,10 @@ impl Session {
         self.timeline.holds_events() || self.engine.pending()
     }
 
-    /// As many verdicts were shown as were asked for.
+    /// As many verdicts were shown as were asked for, or nothing that was asked for can be done any more.
     pub fn is_done(&self) -> bool {
-        self.desk.is_done()
+        let recorded = || self.tap.as_ref().is_some_and(Recorder::has_stopped);
+        self.desk.is_done() || self.for_its_recording && recorded()
     }
 
     /// Closes what is open, and gives account. `cpu` is the run's own time, where it was measured.

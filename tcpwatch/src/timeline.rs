@@ -10,7 +10,7 @@ use std::cmp::Ordering;
 use std::collections::BinaryHeap;
 use std::time::Duration;
 
-use crate::event::{Event, EventsLost, Fact, LossStage, Time};
+use crate::event::{Event, EventsLost, LossStage, Time};
 
 /// Events on their way into order.
 pub struct Timeline {
@@ -72,7 +72,7 @@ impl Timeline {
 
     /// Descriptions are welcome at any time; a fact out of its time would be judged by the wrong memory.
     fn too_late(&self, event: Event) -> Event {
-        match fact_of(&event) {
+        match event.fact() {
             Some(fact) => Event::EventsLost(EventsLost {
                 since: event.time(),
                 until: self.released,
@@ -82,20 +82,6 @@ impl Timeline {
             }),
             None => event,
         }
-    }
-}
-
-/// The kind of fact a hook told, for those events that come from hooks.
-pub(crate) fn fact_of(event: &Event) -> Option<Fact> {
-    match event {
-        Event::RstSent(_) => Some(Fact::RstSent),
-        Event::ConnectionAborted(_) => Some(Fact::ConnectionAborted),
-        Event::RstReceived(_) => Some(Fact::RstReceived),
-        Event::AcceptQueueOverflowed(_) => Some(Fact::AcceptQueueOverflowed),
-        Event::HandshakeAckRefused(_) => Some(Fact::HandshakeAckRefused),
-        Event::ListenerOpened(_) | Event::ListenerClosed(_) => Some(Fact::Listeners),
-        Event::ConntrackDestroyed(_) => Some(Fact::ConntrackDestroyed),
-        _ => None,
     }
 }
 
@@ -129,6 +115,7 @@ impl Eq for Waiting {}
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::event::Fact;
     use crate::explain::story::Story;
 
     fn tick(ms: u64) -> Event {

@@ -9,7 +9,7 @@ use std::os::unix::process::ExitStatusExt;
 use std::process::{Child, ChildStdin, ChildStdout, Command, ExitCode, Stdio};
 
 use crate::namespace::Namespace;
-use crate::socket::{accept, wait_for_unread};
+use crate::socket::{accept, linger_zero, wait_for_unread};
 
 /// Set for helpers: `NAME ADDRESS`.
 const ROLE: &str = "TCPWATCH_SCENARIO_HELPER";
@@ -61,6 +61,23 @@ impl Helper {
     /// Waits until the connection it holds has bytes to read, and does not read them.
     pub fn leaves_unread(&mut self) {
         self.does("leave-unread");
+    }
+
+    /// Closes the connection it holds and lives on.
+    pub fn hangs_up(&mut self) {
+        self.does("hang-up");
+    }
+
+    /// From now on `close()` of the connection it holds is a RST.
+    pub fn lingers_zero(&mut self) {
+        self.does("linger-zero");
+    }
+
+    /// Takes memory until the kernel's OOM killer ends it.
+    pub fn eats_all_memory(mut self) {
+        writeln!(self.orders, "eat").expect("the helper still listens to us");
+        let ended = self.child.wait().expect("a child can be waited for");
+        assert_eq!(ended.signal(), Some(libc::SIGKILL));
     }
 
     /// Ends by itself, with this status.
@@ -137,8 +154,19 @@ impl Server {
             "close" => self.listener = None,
             "accept" => self.connections.extend(self.listener.as_ref().map(accept)),
             "leave-unread" => self.connections.iter().for_each(wait_for_unread),
+            "hang-up" => self.connections.clear(),
+            "linger-zero" => self.connections.iter().for_each(linger_zero),
+            "eat" => eat(),
             _ => panic!("unknown order {order}"),
         }
+    }
+}
+
+/// Page by page, each one written to: untouched memory is not there.
+fn eat() -> ! {
+    let mut eaten: Vec<Vec<u8>> = Vec::new();
+    loop {
+        eaten.push(vec![1; 1 << 20]);
     }
 }
 

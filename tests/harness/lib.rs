@@ -4,13 +4,18 @@
 //! Everything here panics on failure, with the whole story in the message, and cleans up after itself by `Drop`.
 
 pub mod address;
+pub mod cgroup;
 pub mod counters;
+pub mod demo;
+pub mod folder;
 pub mod helper;
 pub mod namespace;
 pub mod need;
 pub mod network;
 pub mod patience;
+pub mod recording;
 pub mod remote;
+pub mod replay;
 pub mod report;
 pub mod segment;
 pub mod socket;
@@ -18,13 +23,16 @@ pub mod verdict;
 pub mod watch;
 
 pub use address::{Ip, at};
+pub use cgroup::MemoryLimit;
 pub use counters::Counters;
+pub use folder::Folder;
 pub use helper::Helper;
 pub use namespace::Namespace;
 pub use need::Need;
 pub use network::{Backends, Dnat, Host, Pair, Service};
 pub use patience::{PATIENCE, wait_for};
 pub use remote::Remote;
+pub use replay::Replay;
 pub use report::Report;
 pub use verdict::{Expected, Verdict};
 pub use watch::Watch;

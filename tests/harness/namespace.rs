@@ -25,10 +25,11 @@ pub struct Namespace {
 }
 
 impl Namespace {
-    /// `role` is for people who read a failure.
+    /// `role` is for people who read a failure or a recording.
     pub fn new(role: &str) -> Self {
         static NEXT: AtomicU32 = AtomicU32::new(1);
-        let name = format!("{PREFIX}{}-{}", process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
+        let (pid, number) = (process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
+        let name = format!("{PREFIX}{pid}-{number}-{}", role.replace(' ', "-"));
         ip_batch(&[], &format!("netns add {name}"));
         let handle = File::open(format!("{NAMES}/{name}")).expect("`ip netns add` leaves a name");
         let namespace = Self { role: role.to_owned(), name, handle };

@@ -1,11 +1,14 @@
 //! What a scenario needs from kernel and tools beyond root. Found out by trying, never by version or name.
 
 use std::collections::HashMap;
+use std::net::SocketAddr;
 use std::sync::{Mutex, OnceLock, PoisonError};
 
 use crate::address::{Ip, at};
+use crate::cgroup::MemoryLimit;
 use crate::namespace::Namespace;
-use crate::network::{Backends, Dnat};
+use crate::network::{Backends, Dnat, PORT};
+use crate::socket::local;
 
 /// Something a host or a guest may lack.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -18,6 +21,12 @@ pub enum Need {
     ConntrackTool,
     /// Connections can be tracked, with a timeout per namespace.
     ConntrackTimeout,
+    /// The tool `ss` can destroy sockets.
+    SocketDestroy,
+    /// A cgroup can limit memory.
+    MemoryLimit,
+    /// Settings of the whole host may be changed: there is nobody else on it.
+    OwnMachine,
 }
 
 /// Answers so far: kernels do not change their mind.
@@ -39,6 +48,9 @@ impl Need {
             Self::Dnat(dnat) => dnat.install(&lab, ip, Backends::Two),
             Self::ConntrackTool => lab.try_run("conntrack -F").map(drop),
             Self::ConntrackTimeout => lab.enter(tracks_connections),
+            Self::SocketDestroy => destroys_sockets(&lab, ip),
+            Self::MemoryLimit => MemoryLimit::of(1 << 30).map(drop),
+            Self::OwnMachine => is_alone(),
         }
     }
 }
@@ -46,6 +58,29 @@ impl Need {
 fn tracks_connections() -> Result<(), String> {
     let sysctl = "/proc/sys/net/netfilter/nf_conntrack_tcp_timeout_established";
     std::fs::metadata(sysctl).map(drop).map_err(|error| format!("nf_conntrack: {sysctl}: {error}"))
+}
+
+/// `ss -K` succeeds on any kernel; only the socket tells.
+fn destroys_sockets(lab: &Namespace, ip: Ip) -> Result<(), String> {
+    let server = at(ip.loopback(), PORT);
+    let listener = lab.listen(server);
+    let client = lab.connect(server);
+    lab.try_run(&destroy(local(&client), server))?;
+    let error = client.take_error().map_err(|error| error.to_string())?;
+    drop(listener);
+    error.map(drop).ok_or("this kernel is built without CONFIG_INET_DIAG_DESTROY".to_owned())
+}
+
+/// The command that destroys one socket.
+pub fn destroy(local: SocketAddr, remote: SocketAddr) -> String {
+    format!("ss -K src {local} dst {remote}")
+}
+
+/// PID 1 is this very program: a virtual machine of ours.
+fn is_alone() -> Result<(), String> {
+    let [first, own] = ["/proc/1/exe", "/proc/self/exe"].map(|link| std::fs::read_link(link).ok());
+    let alone = own.is_some() && first == own;
+    alone.then_some(()).ok_or("it changes settings of the whole host; run it in a VM".to_owned())
 }
 
 /// Every kernel here has IPv6, but a host may have switched it off.

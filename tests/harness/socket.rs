@@ -27,6 +27,10 @@ mod option {
     setsockopt_impl!(DeferAccept, libc::IPPROTO_TCP, libc::TCP_DEFER_ACCEPT, u32, SetStruct<u32>);
 
     #[derive(Clone, Copy)]
+    pub(super) struct Linger2;
+    setsockopt_impl!(Linger2, libc::IPPROTO_TCP, libc::TCP_LINGER2, i32, SetStruct<i32>);
+
+    #[derive(Clone, Copy)]
     pub(super) struct Repair;
     setsockopt_impl!(Repair, libc::IPPROTO_TCP, libc::TCP_REPAIR, u32, SetStruct<u32>);
 
@@ -203,6 +207,31 @@ pub fn linger_zero(stream: &TcpStream) {
     sockopt::Linger.set(stream, &linger).expect("SO_LINGER can be set");
 }
 
+/// `close()` becomes a RST once the peer has acknowledged the FIN (`TCP_LINGER2`).
+pub fn no_wait_for_the_peer(stream: &TcpStream) {
+    option::Linger2.set(stream, &-1).expect("TCP_LINGER2 is as old as Linux 2.4");
+}
+
+/// Probes after a second of silence and each second from then on; gives up after so many without an answer, or after
+/// so many milliseconds without one.
+pub fn keepalive(stream: &TcpStream, probes: u32, user_timeout: u32) {
+    sockopt::KeepAlive.set(stream, &true).expect("SO_KEEPALIVE can be set");
+    sockopt::TcpKeepIdle.set(stream, &1).expect("TCP_KEEPIDLE can be set");
+    sockopt::TcpKeepInterval.set(stream, &1).expect("TCP_KEEPINTVL can be set");
+    sockopt::TcpKeepCount.set(stream, &probes).expect("TCP_KEEPCNT can be set");
+    sockopt::TcpUserTimeout.set(stream, &user_timeout).expect("TCP_USER_TIMEOUT can be set");
+}
+
+/// `connect()` to an address of family AF_UNSPEC: the socket stays, the connection goes.
+pub fn dissolve(stream: &TcpStream) {
+    let unspecified = libc::AF_UNSPEC.try_into().expect("a family is a small number");
+    let nowhere = libc::sockaddr { sa_family: unspecified, sa_data: [0; 14] };
+    let size = size_of::<libc::sockaddr>().try_into().expect("an address is short");
+    // SAFETY: the address is a local variable of the size that is told.
+    let result = unsafe { libc::connect(stream.as_raw_fd(), &raw const nowhere, size) };
+    Errno::result(result).expect("a connection can be dissolved");
+}
+
 /// The socket goes without a word to its peer, as if its host had lost power.
 pub fn vanish(stream: TcpStream) {
     option::Repair.set(&stream, &1).expect("root may repair sockets");
@@ -265,6 +294,7 @@ pub struct TcpEntry {
 }
 
 impl TcpEntry {
+    pub const ESTABLISHED: u8 = 1;
     pub const SYN_RECV: u8 = 3;
     pub const FIN_WAIT2: u8 = 5;
     pub const CLOSE_WAIT: u8 = 8;

@@ -158,6 +158,11 @@ impl Expected {
         })
     }
 
+    /// This process holds the socket, or the listener.
+    pub fn held_by(self, pid: u32) -> Self {
+        self.claim(format!("the owner {pid}"), move |v| v.0["owner"]["pid"] == pid)
+    }
+
     fn claim_field(self, field: &'static str, value: &'static str) -> Self {
         self.claim(format!("{field} {value}"), move |v| v.0[field] == value)
     }

@@ -1,6 +1,7 @@
 //! A running tcpwatch: started on some namespaces, ready before the incident begins, heard line by line.
 
 use std::env;
+use std::ffi::OsString;
 use std::fmt::Display;
 use std::io::{BufRead, BufReader, Read};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
@@ -20,6 +21,7 @@ use serde_json::Value;
 
 use crate::namespace::Namespace;
 use crate::patience::{PATIENCE, wait_for};
+use crate::recording;
 use crate::report::Report;
 use crate::verdict::{Expected, Verdict};
 
@@ -40,10 +42,29 @@ impl Watch {
 
     /// Starts tcpwatch on these namespaces and waits until it sees.
     pub fn on(namespaces: &[&Namespace]) -> Self {
+        Self::with(namespaces, &[])
+    }
+
+    /// The same, with further options.
+    pub fn with(namespaces: &[&Namespace], options: &[&str]) -> Self {
+        let mut command = Command::new(program());
+        command.args(["rst", "-o", "json"]).args(options);
+        restricted_to(namespaces, &mut command);
+        as_asked_for(&mut command);
+        Self::start(command, namespaces)
+    }
+
+    /// `tcpwatch record`, which shows nothing.
+    pub fn recording(options: &[&str]) -> Self {
+        let mut command = Command::new(program());
+        command.arg("record").args(options);
+        Self::start(command, &[])
+    }
+
+    fn start(mut command: Command, namespaces: &[&Namespace]) -> Self {
         let (ready, signal) = pipe2(OFlag::O_CLOEXEC).expect("a pipe can be made");
-        let mut child = command(namespaces, &signal)
-            .spawn()
-            .expect("tcpwatch can be started (TCPWATCH names it)");
+        tell_when_ready(&mut command, &signal);
+        let mut child = command.spawn().expect("tcpwatch can be started (TCPWATCH names it)");
         drop(signal);
         let heard = Arc::new(Heard::default());
         let ears = vec![hear_stdout(&mut child, &heard), hear_stderr(&mut child, &heard)];
@@ -108,6 +129,35 @@ impl Watch {
             .unwrap_or_else(|| self.fail("tcpwatch ended without totals"))
     }
 
+    /// Ctrl-C; everything it said, however it ended.
+    pub fn interrupt(self) -> Said {
+        let _ = kill(self.pid(), Signal::SIGINT);
+        self.ended()
+    }
+
+    /// SIGKILL, at once.
+    pub fn kill(self) -> Said {
+        let _ = kill(self.pid(), Signal::SIGKILL);
+        self.ended()
+    }
+
+    /// Waits until it ends by itself.
+    pub fn ended(mut self) -> Said {
+        let status = self.wait();
+        self.listen_to_the_end();
+        let stdout = self.heard.raw.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let stderr = self.heard.stderr.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        Said { status, stdout, stderr }
+    }
+
+    /// Waits for a line on stderr that contains this.
+    pub fn complains(&self, of: &str) {
+        wait_for(&format!("a line on stderr about {of}"), || {
+            let lines = self.heard.stderr.lock().unwrap_or_else(PoisonError::into_inner);
+            lines.iter().any(|line| line.contains(of)).then_some(())
+        });
+    }
+
     fn wait_until_ready(&mut self, ready: OwnedFd) {
         let timeout =
             PollTimeout::try_from(PATIENCE).expect("patience fits into an int of milliseconds");
@@ -146,6 +196,15 @@ impl Watch {
         let stderr = indented(&self.heard.stderr.lock().unwrap_or_else(PoisonError::into_inner));
         format!("namespaces:\n{}tcpwatch said:\n{lines}on stderr:\n{stderr}", self.scene)
     }
+}
+
+/// All that a tcpwatch said.
+pub struct Said {
+    pub status: ExitStatus,
+    /// As it came, byte by byte.
+    pub stdout: String,
+    /// Line by line.
+    pub stderr: Vec<String>,
 }
 
 impl Drop for Watch {
@@ -190,16 +249,31 @@ pub fn coverage() -> Option<&'static Value> {
 
 static COVERAGE: OnceLock<Value> = OnceLock::new();
 
-fn command(namespaces: &[&Namespace], ready: &OwnedFd) -> Command {
-    let program = env::var_os("TCPWATCH").expect("TCPWATCH names the tcpwatch binary");
-    let mut command = Command::new(program);
-    command.args(["rst", "-o", "json", "--ready-fd", &ready.as_raw_fd().to_string()]);
+/// The binary under test.
+pub fn program() -> OsString {
+    env::var_os("TCPWATCH").expect("TCPWATCH names the tcpwatch binary")
+}
+
+pub(crate) fn restricted_to(namespaces: &[&Namespace], command: &mut Command) {
     for namespace in namespaces {
         command.args(["--netns", &namespace.inode().to_string()]);
     }
+}
+
+/// What whoever runs the scenarios wants of every run.
+fn as_asked_for(command: &mut Command) {
+    if let Some(ways) = env::var_os("TCPWATCH_AVOID") {
+        command.arg("--avoid").arg(ways);
+    }
+    if let Some(file) = recording::take() {
+        command.arg("--record").arg(file);
+    }
+}
+
+fn tell_when_ready(command: &mut Command, ready: &OwnedFd) {
+    command.args(["--ready-fd", &ready.as_raw_fd().to_string()]);
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    hand_over(&mut command, ready.as_raw_fd());
-    command
+    hand_over(command, ready.as_raw_fd());
 }
 
 /// Lets a descriptor pass through exec, in this child only: others are started at the same time.
@@ -224,6 +298,8 @@ struct Heard {
     /// Nothing more will come.
     ended: AtomicBool,
     stderr: Mutex<Vec<String>>,
+    /// Stdout as it came.
+    raw: Mutex<String>,
 }
 
 impl Heard {
@@ -236,6 +312,13 @@ impl Heard {
         let _lines = self.lines();
         self.ended.store(true, Ordering::Release);
         self.more.notify_all();
+    }
+
+    /// What is not JSON is kept as it is, for the story; nothing expected will match it.
+    fn hear(&self, line: &str) {
+        self.raw.lock().unwrap_or_else(PoisonError::into_inner).push_str(line);
+        let value = serde_json::from_str(line);
+        self.add(value.unwrap_or_else(|_| Value::String(format!("not JSON: {line}"))));
     }
 
     fn add(&self, line: Value) {
@@ -266,15 +349,13 @@ impl Heard {
 }
 
 fn hear_stdout(child: &mut Child, heard: &Arc<Heard>) -> JoinHandle<()> {
-    let stdout = BufReader::new(child.stdout.take().expect("stdout is a pipe"));
+    let mut stdout = BufReader::new(child.stdout.take().expect("stdout is a pipe"));
     let heard = Arc::clone(heard);
     thread::spawn(move || {
-        for line in stdout.lines().map_while(Result::ok) {
-            // Kept as it is, for the story; nothing expected will match it.
-            heard.add(
-                serde_json::from_str(&line)
-                    .unwrap_or_else(|_| Value::String(format!("not JSON: {line}"))),
-            );
+        let mut bytes = Vec::new();
+        while stdout.read_until(b'\n', &mut bytes).is_ok_and(|read| read > 0) {
+            heard.hear(&String::from_utf8_lossy(&bytes));
+            bytes.clear();
         }
         heard.end();
     })

@@ -23,14 +23,19 @@ scenarios! {
 const NFT: Need = Need::Dnat(Dnat::Nftables);
 const TOOL: Need = Need::ConntrackTool;
 
+/// A router translates a service address to two back ends in turn (nftables). A client is connected to back end a when
+/// somebody empties the conntrack table. The client's next segment is taken for a new connection and translated to b,
+/// which knows nothing of it and answers with a RST.
 fn a_flush_sends_a_living_connection_to_the_other_back_end(ip: Ip) {
     flushed_behind(ip, Dnat::Nftables);
 }
 
+/// The same flush behind rules made by iptables-nft, the way kube-proxy makes them.
 fn a_flush_behind_iptables_nft(ip: Ip) {
     flushed_behind(ip, Dnat::IptablesNft);
 }
 
+/// The same flush behind rules made by iptables-legacy, the way kube-proxy makes them.
 fn a_flush_behind_iptables_legacy(ip: Ip) {
     flushed_behind(ip, Dnat::IptablesLegacy);
 }
@@ -40,6 +45,8 @@ fn flushed_behind(ip: Ip, dnat: Dnat) {
     removed_by_hand(&service, "conntrack -F", || true);
 }
 
+/// One conntrack entry is deleted by its tuple instead of the whole table; the connection was alive all the same, and
+/// its next segment is translated to the other back end, which answers with a RST.
 fn a_deleted_entry_sends_a_living_connection_to_the_other_back_end(ip: Ip) {
     let service = Service::new(ip, Backends::Two, Dnat::Nftables);
     let entry = format!("-f ipv{} -p tcp --orig-dst {}", ip.digit(), service.address().ip());
@@ -69,6 +76,9 @@ fn removed_by_hand(service: &Service, command: &str, named: impl Fn() -> bool) {
     accounts_close(watch, service);
 }
 
+/// A client connected through a service address says nothing for longer than nf_conntrack_tcp_timeout_established. The
+/// router forgets the connection; the client's next segment is taken for a new one and goes to the other back end,
+/// which answers with a RST.
 fn an_idle_connection_outlives_its_entry(ip: Ip) {
     let timeout = 2;
     let service = Service::new(ip, Backends::Two, Dnat::Nftables);
@@ -92,7 +102,18 @@ fn an_idle_connection_outlives_its_entry(ip: Ip) {
     accounts_close(watch, &service);
 }
 
-/// What the server says is no longer translated back: it comes from an address the client never dialled.
+/// The founding incident, with a timeout in seconds: who was connected.
+pub(crate) fn outlives_its_entry(service: &Service, timeout: u64) -> SocketAddr {
+    service.router.set("net.netfilter.nf_conntrack_tcp_timeout_established", timeout);
+    let listeners = service.listen();
+    let mut flow = Flow::through(service, &listeners);
+    flow.is_alive();
+    idle(Duration::from_secs(timeout + 1));
+    flow.is_lost()
+}
+
+/// The conntrack table is emptied, and the server speaks first. What it says is no longer translated back: it comes
+/// from an address the client never dialled, and the client answers with a RST.
 fn after_a_flush_the_server_speaks_first_and_the_client_does_not_know_it(ip: Ip) {
     let service = Service::new(ip, Backends::One, Dnat::Nftables);
     let watch = Watch::on(&service.namespaces());
@@ -123,7 +144,8 @@ fn after_a_flush_the_server_speaks_first_and_the_client_does_not_know_it(ip: Ip)
     report.accounts_for(&service.client, 1);
 }
 
-/// Look-alike: the translation of the next segment comes out the same, so nothing happens and nothing is said.
+/// Look-alike: the conntrack table is emptied, but the service has one back end only. The translation of the next
+/// segment comes out the same, so nothing happens and nothing is said.
 fn after_a_flush_with_one_back_end_a_client_that_speaks_first_lives_on(ip: Ip) {
     let service = Service::new(ip, Backends::One, Dnat::Nftables);
     let watch = Watch::on(&service.namespaces());

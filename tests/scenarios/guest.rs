@@ -12,11 +12,12 @@ use libtest_mimic::Arguments;
 use nix::errno::Errno;
 use nix::kmod::{ModuleInitFlags, finit_module};
 use nix::mount::{MsFlags, mount};
+use nix::sys::prctl::set_name;
 use nix::sys::reboot::{RebootMode, reboot};
 use nix::sys::wait::{WaitStatus, wait};
 use nix::unistd::{Pid, sync};
 
-use crate::runner;
+use crate::{delivery, runner};
 
 /// Tells the child of PID 1 what it is.
 const RUNNER: &str = "TCPWATCH_GUEST_RUNNER";
@@ -49,10 +50,16 @@ pub(crate) fn is_runner() -> bool {
 
 /// The child's part: all scenarios that match `TCPWATCH_FILTER`, one after the other.
 pub(crate) fn run() -> ExitCode {
+    // The kernel names a process after its file, which is `/proc/self/exe` here. A name nobody reads can fail to be set.
+    let _ = set_name(c"scenarios");
     let filter = env::var("TCPWATCH_FILTER").ok().filter(|filter| !filter.is_empty());
     let color = Some(libtest_mimic::ColorSetting::Never);
     let arguments = Arguments { filter, color, test_threads: Some(1), ..Arguments::default() };
     let done = runner::run(&arguments);
+    if let Err(error) = delivery::deliver() {
+        println!("\ncannot deliver the recordings: {error}");
+        return ExitCode::FAILURE;
+    }
     let result = if done.has_failed() { "fail" } else { "ok" };
     println!(
         "TCPWATCH-VM-RESULT {result} {} {} {}",

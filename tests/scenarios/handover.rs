@@ -15,7 +15,9 @@ scenarios! {
     both a_server_that_restarts_before_its_client_connects_resets_nobody;
 }
 
-/// The router still knows the connection and translates it as ever: conntrack is not to blame.
+/// A back end goes away and a new pod gets its address. The router still knows the connection and translates it as
+/// ever, so conntrack is not to blame: the new pod has never heard of the connection and answers its next segment with
+/// a RST.
 fn a_new_pod_with_the_old_address_resets_the_connections_of_the_old_one(ip: Ip) {
     let service = Service::new(ip, Backends::One, Dnat::Nftables);
     let watch = Watch::everywhere();
@@ -48,7 +50,8 @@ fn a_new_pod_with_the_old_address_resets_the_connections_of_the_old_one(ip: Ip) 
     report.accounts_for(&pod, 1);
 }
 
-/// The old process is killed with a request unread, and the RST of its death gets lost on the way.
+/// A server is killed with a request unread, and the RST of its death gets lost on the way. A new one takes the port;
+/// the client, which missed the end, sends another request and is reset by the listener of the new process.
 fn a_restarted_server_resets_a_client_that_missed_the_end(ip: Ip) {
     let lab = Pair::joined(ip);
     let watch = Watch::on(&[&lab.client, &lab.server]);
@@ -78,7 +81,7 @@ fn a_restarted_server_resets_a_client_that_missed_the_end(ip: Ip) {
     report.accounts_for(&lab.server, 2);
 }
 
-/// Look-alike: a restart nobody was connected through.
+/// Look-alike: a server restarts while nobody is connected through it. Nobody is reset, nothing is said.
 fn a_server_that_restarts_before_its_client_connects_resets_nobody(ip: Ip) {
     let lab = Pair::joined(ip);
     let watch = Watch::on(&[&lab.client, &lab.server]);

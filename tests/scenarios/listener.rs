@@ -21,6 +21,7 @@ scenarios! {
     both the_same_port_in_three_namespaces_is_three_stories;
 }
 
+/// A client dials a port where nothing has listened since tcpwatch began. The connection is refused.
 fn a_port_that_never_listened_refuses(ip: Ip) {
     let host = Host::alone(ip);
     let watch = Watch::on(&[&host.namespace]);
@@ -38,6 +39,8 @@ fn a_port_that_never_listened_refuses(ip: Ip) {
     one_reset(watch, &host);
 }
 
+/// A server listens on loopback only, and is dialled on another address of the same host. The connection is refused;
+/// the port is open, on the wrong address.
 fn a_server_on_loopback_only_refuses_on_the_other_address(ip: Ip) {
     let host = Host::alone(ip);
     let dialled = at(host.second_address(), PORT);
@@ -55,6 +58,8 @@ fn a_server_on_loopback_only_refuses_on_the_other_address(ip: Ip) {
     one_reset(watch, &host);
 }
 
+/// A server listens on IPv6 only (IPV6_V6ONLY), and is dialled over IPv4. The connection is refused; the port is open,
+/// in the wrong family.
 fn a_server_for_ipv6_only_refuses_ipv4(_: Ip) {
     let host = Host::alone(Ip::V4);
     let watch = Watch::on(&[&host.namespace]);
@@ -71,6 +76,7 @@ fn a_server_for_ipv6_only_refuses_ipv4(_: Ip) {
     one_reset(watch, &host);
 }
 
+/// A server closes its listener and lives on. The next client is refused, and is told by whom.
 fn a_server_that_closed_its_listener_refuses(ip: Ip) {
     let mut lives_on = None;
     let closes = |mut server: Helper| {
@@ -80,10 +86,12 @@ fn a_server_that_closed_its_listener_refuses(ip: Ip) {
     after_the_server(ip, closes, |expected| expected.fact("how", "close"));
 }
 
+/// A server exits with status 3. The next client is refused, and is told which process ended, and how.
 fn a_server_that_exited_refuses(ip: Ip) {
     after_the_server(ip, |server| server.exits(3), |expected| expected.fact("exit", 3));
 }
 
+/// A server is killed by SIGKILL. The next client is refused, and is told which process ended, and by which signal.
 fn a_server_that_was_killed_refuses(ip: Ip) {
     after_the_server(ip, Helper::is_killed, |expected| expected.fact("signal", 9));
 }
@@ -107,6 +115,8 @@ fn after_the_server(ip: Ip, ends: impl FnOnce(Helper), tells_how: impl Fn(Expect
     one_reset(watch, &host);
 }
 
+/// A client dials a server that is not up yet, and is refused. Three seconds later the server opens the port: the
+/// verdict given before is amended.
 fn a_server_that_starts_three_seconds_late_refuses_and_is_found_later(ip: Ip) {
     let host = Host::alone(ip);
     let watch = Watch::on(&[&host.namespace]);
@@ -128,7 +138,8 @@ fn a_server_that_starts_three_seconds_late_refuses_and_is_found_later(ip: Ip) {
     one_reset(watch, &host);
 }
 
-/// Equal addresses, unrelated namespaces: what one closed explains nothing in the others.
+/// The same address and port in three unrelated network namespaces: in the first a server closes it, in the second one
+/// serves, in the third nothing ever listened. What one closed explains nothing in the others.
 fn the_same_port_in_three_namespaces_is_three_stories(ip: Ip) {
     let [closed, open, never] = [Host::alone(ip), Host::alone(ip), Host::alone(ip)];
     let watch = Watch::on(&[&closed.namespace, &open.namespace, &never.namespace]);

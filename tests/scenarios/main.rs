@@ -8,12 +8,16 @@
     reason = "a test program reports on its standard output"
 )]
 
+mod aborts;
 mod conntrack;
+mod delivery;
+mod demo;
 mod guest;
 mod handover;
 mod listener;
 mod overflow;
 mod received;
+mod recording;
 mod replies;
 mod runner;
 mod scenario;
@@ -44,10 +48,13 @@ fn scenarios() -> Vec<Scenario> {
         conntrack::scenarios(),
         handover::scenarios(),
         listener::scenarios(),
+        aborts::scenarios(),
         replies::scenarios(),
         received::scenarios(),
         unexplained::scenarios(),
         storm::scenarios(),
+        demo::scenarios(),
+        recording::scenarios(),
     ]
     .concat()
 }

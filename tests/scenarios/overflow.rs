@@ -20,6 +20,8 @@ scenarios! {
 /// The knob that makes the kernel answer an overflow with a RST.
 const ABORT: &str = "net.ipv4.tcp_abort_on_overflow";
 
+/// A server has stopped calling accept() and its queue is full when the last ACK of one more handshake comes. With
+/// tcp_abort_on_overflow=1 the kernel answers that ACK with a RST: the client, connected for a moment, is reset.
 fn with_abort_on_overflow_the_client_is_reset_at_once(ip: Ip) {
     let host = Host::alone(ip);
     host.namespace.set(ABORT, 1);
@@ -51,8 +53,20 @@ fn with_abort_on_overflow_the_client_is_reset_at_once(ip: Ip) {
     report.accounts_for(&host.namespace, 1);
 }
 
-/// The client believes it is connected for as long as the kernel remembers its request; only then the listener,
-/// which knows nothing of it, answers its data with a RST.
+/// The founding incident: who had to go.
+pub(crate) fn resets_a_client(host: &Host) -> SocketAddr {
+    host.namespace.set(ABORT, 1);
+    let mut server = Crowded::listens(host, host.address());
+    let mut last = server.client_whose_handshake_is_open();
+    server.fills_up();
+    say(&mut last, "this ends the handshake");
+    assert_eq!(end_of(&mut last), End::RESET);
+    local(&last)
+}
+
+/// A server has stopped calling accept() and its queue is full. With tcp_abort_on_overflow=0 the last ACK of one more
+/// handshake is dropped without a word. The client believes it is connected for as long as the kernel remembers its
+/// request; only then the listener, which knows nothing of it, answers its data with a RST.
 fn without_abort_the_reset_comes_late_and_is_still_explained(ip: Ip) {
     let host = Host::alone(ip);
     host.namespace.set(ABORT, 0);
@@ -76,7 +90,8 @@ fn without_abort_the_reset_comes_late_and_is_still_explained(ip: Ip) {
     watch.finish().accounts_for(&host.namespace, 1);
 }
 
-/// Look-alike: the same overflow, but the server catches up before the kernel forgets the client.
+/// Look-alike: the same overflow without abort, but the server catches up before the kernel forgets the client. Nobody
+/// is reset, nothing is said.
 fn an_overflow_that_is_accepted_in_time_resets_nobody(ip: Ip) {
     let host = Host::alone(ip);
     host.namespace.set(ABORT, 0);
@@ -100,7 +115,8 @@ fn an_overflow_that_is_accepted_in_time_resets_nobody(ip: Ip) {
     report.accounts_for(&host.namespace, 0);
 }
 
-/// A dual-stack listener runs through the IPv6 functions of the kernel too, with the same client.
+/// An IPv4 client meets the full accept queue of a dual-stack listener, which runs through the IPv6 functions of the
+/// kernel too. It is one reset, not two, and its addresses are those the client knows.
 fn an_ipv4_client_of_an_ipv6_listener_is_one_reset_with_ipv4_addresses(_: Ip) {
     let host = Host::alone(Ip::V4);
     host.namespace.set(ABORT, 1);

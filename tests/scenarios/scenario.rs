@@ -1,9 +1,10 @@
 //! A scenario: its name is a sentence, its body the incident, its needs what kernel and tools must offer.
 
 use harness::need::family_works;
-use harness::{Ip, Need};
+use harness::{Ip, Need, recording};
 use libtest_mimic::{Completion, Failed, Trial};
 
+use crate::delivery;
 use crate::runner::print_hooks;
 
 /// One incident over one IP family.
@@ -37,8 +38,13 @@ impl Scenario {
             println!("\nTCPWATCH-VM-SKIP {}: {reason}", self.name);
             return Completion::ignored_with(reason);
         }
+        let recording = delivery::file_for(&self.name);
+        recording::next_to(recording.clone());
         let _hooks = TellHooks;
         (self.incident)(self.ip);
+        if let Some(file) = recording {
+            delivery::keep(&file);
+        }
         Completion::Completed
     }
 

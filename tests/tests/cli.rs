@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::process::{Command, Output};
 use std::sync::OnceLock;
 
+const FAILURE: i32 = 1;
 const USAGE: i32 = 2;
 
 #[test]
@@ -33,6 +34,17 @@ fn help_goes_to_standard_output_and_is_no_error() {
     assert!(output.status.success(), "{}", complaint(&output));
     assert!(String::from_utf8_lossy(&output.stdout).contains("rst"));
     assert_eq!(complaint(&output), "");
+}
+
+#[test]
+fn a_format_for_programs_does_not_go_to_a_terminal() {
+    // `script` gives its command a terminal.
+    let line = format!("{} export --to pcapng -", binary().display());
+    let output = Command::new("script").args(["-qefc", &line, "/dev/null"]).output();
+    let output = output.expect("script can be started: it is in every base system");
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert_eq!(output.status.code(), Some(FAILURE), "{said}");
+    assert!(said.contains("not for terminals. Give a file with --out"), "{said}");
 }
 
 fn tcpwatch(arguments: &[&str]) -> Output {

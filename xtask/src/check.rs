@@ -11,6 +11,8 @@ const CLIPPY: &[&str] = &[
     "--exclude",
     "tcpwatch-ebpf",
     "--all-targets",
+    "--features",
+    PARQUET,
     "--",
     "-D",
     "warnings",
@@ -27,6 +29,21 @@ const CLIPPY_REPLAY: &[&str] = &[
     "warnings",
 ];
 const UNIT: &[&str] = &["test", "--workspace", "--exclude", "tcpwatch-ebpf", "--no-fail-fast"];
+// As users build it, the tests above have no Parquet.
+const UNIT_PARQUET: &[&str] = &[
+    "test",
+    "--workspace",
+    "--exclude",
+    "tcpwatch-ebpf",
+    "--no-fail-fast",
+    "--features",
+    PARQUET,
+    "--lib",
+    "--test",
+    "export",
+    "parquet",
+];
+const PARQUET: &str = "tcpwatch/parquet,tcpwatch-tests/parquet";
 
 /// The verb.
 pub(crate) fn run() -> Result<()> {
@@ -41,6 +58,8 @@ pub(crate) fn add(steps: &mut Steps) {
     cargo(steps, "lints", CLIPPY);
     cargo(steps, "lints without feature live", CLIPPY_REPLAY);
     steps.run("unit tests", &repeat(UNIT), || sh::counted(sh::cargo().args(UNIT)));
+    let name = "unit tests with feature parquet";
+    steps.run(name, &repeat(UNIT_PARQUET), || sh::counted(sh::cargo().args(UNIT_PARQUET)));
     steps.run("room order", "cargo xtask tidy", tidy::check);
     steps.run("BPF object is fresh", "cargo xtask ebpf --check", ebpf::check);
     // The place for `docs --check`, once README table, man page and schema are made by `xtask docs`.

@@ -9,6 +9,7 @@ mod check;
 mod counts;
 mod ebpf;
 mod paths;
+mod record_incident;
 mod run;
 mod scenarios;
 mod setup;
@@ -48,6 +49,8 @@ enum Verb {
     Scenarios(scenarios::Args),
     /// Run the scenarios on other kernels, in QEMU
     Vm(vm::Args),
+    /// Record scenarios in QEMU and keep them as incidents
+    RecordIncident(record_incident::Args),
 }
 
 fn main() -> ExitCode {
@@ -70,5 +73,6 @@ fn dispatch(verb: Verb) -> anyhow::Result<()> {
         Verb::Tidy => tidy::run(),
         Verb::Scenarios(args) => scenarios::run(&args),
         Verb::Vm(args) => vm::run(&args),
+        Verb::RecordIncident(args) => record_incident::run(&args),
     }
 }

@@ -1,6 +1,7 @@
 //! `cargo xtask setup`: what is missing for building and testing, installed by package name.
 
 use crate::ebpf::toolchain;
+use crate::paths;
 use crate::sh;
 use crate::step::Steps;
 use anyhow::{Context, Result, bail};
@@ -39,6 +40,8 @@ const TEST_TOOLS: &[Need] = &[
     need("qemu-system-x86_64", "qemu-system-x86"),
     need("xz", "xz-utils"),
     need("zstd", "zstd"),
+    need("tshark", "tshark"),
+    need("python3", "python3"),
 ];
 
 // Debian builds its browsers with these, so they are new on every supported release.
@@ -68,6 +71,7 @@ pub(crate) fn run(args: Args) -> Result<()> {
 /// The same steps as a part of `cargo xtask test`.
 pub(crate) fn add(steps: &mut Steps, args: Args) {
     steps.run("setup: test tools", "cargo xtask setup", || install(TEST_TOOLS));
+    steps.run("setup: DuckDB", "cargo xtask setup", install_duckdb);
     steps.run("setup: rustfmt and clippy", "cargo xtask setup", install_components);
     if args.ebpf {
         steps.run("setup: eBPF tools", "cargo xtask setup --ebpf", || install(EBPF_TOOLS));
@@ -117,6 +121,25 @@ fn apt() -> Command {
     apt.args(["-o", "DPkg::Lock::Timeout=300", "-o", "Dpkg::Use-Pty=0"])
         .stdin(std::process::Stdio::null());
     apt
+}
+
+/// DuckDB reads what we export. Debian has no package of it on every release, so it comes as a Python module, in an
+/// environment of its own beside what cargo builds: nothing of the system changes.
+fn install_duckdb() -> Result<()> {
+    let environment = paths::target().join("python");
+    let python = environment.join("bin/python");
+    if sh::read(&mut sh::cmd(&python, ["-c", "import duckdb"])).is_ok() {
+        println!("   already there: DuckDB");
+        return Ok(());
+    }
+    let make = || sh::read(sh::cmd("python3", ["-m", "venv"]).arg(&environment));
+    // Debian splits Python: the module may be there without what it needs.
+    if make().is_err() {
+        apt_install(&["python3-venv"])?;
+        make()?;
+    }
+    sh::run(&mut sh::cmd(&python, ["-m", "pip", "install", "--quiet", "duckdb"]))
+        .context("pip could not install DuckDB, which reads our exports in tests")
 }
 
 /// rustfmt and clippy come from rustup or, without it, from Debian's packages.

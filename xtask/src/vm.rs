@@ -19,7 +19,7 @@ use crate::{paths, scenarios};
 use anyhow::{Context, Result, bail, ensure};
 use cpio::Archive;
 use kernel::Kernel;
-use qemu::Boot;
+use qemu::{Boot, Machine};
 use report::Report;
 use std::fs;
 use std::path::PathBuf;
@@ -48,13 +48,31 @@ pub(crate) struct Args {
     /// Boot this static program instead of the scenarios, to look at a guest by hand
     #[arg(long, hide = true)]
     init: Option<PathBuf>,
+    #[arg(skip)]
+    recording: Option<Recording>,
+}
+
+/// What a guest is asked for when its runs are to be kept.
+#[derive(Clone)]
+pub(crate) struct Recording {
+    /// The file to get them, as `tests/scenarios/delivery.rs` sends them.
+    pub(crate) to: PathBuf,
+    /// Ways of attaching that tcpwatch is not to try, separated by commas.
+    pub(crate) avoid: &'static str,
 }
 
 impl Args {
     /// All scenarios on some versions.
     pub(crate) fn for_kernels(versions: &[&str]) -> Self {
         let versions = versions.iter().map(|version| (*version).to_owned()).collect();
-        Self { versions, filter: None, kernel: None, modules: None, timeout: TIMEOUT, init: None }
+        let (filter, kernel, modules, init, recording) = (None, None, None, None, None);
+        Self { versions, filter, kernel, modules, timeout: TIMEOUT, init, recording }
+    }
+
+    /// Some scenarios on one version, recorded. Nobody waits for it, so it may take its time.
+    pub(crate) fn recorded(version: &str, filter: &str, recording: Recording) -> Self {
+        let (filter, recording, timeout) = (Some(filter.to_owned()), Some(recording), 4 * TIMEOUT);
+        Self { filter, recording, timeout, ..Self::for_kernels(&[version]) }
     }
 }
 
@@ -156,7 +174,9 @@ fn run_on(kernel: &Kernel, base: &Archive, args: &Args) -> Result<Report> {
     println!("   kernel {}", kernel.version);
     let initramfs = write_initramfs(kernel, base)?;
     let (parameters, timeout) = (parameters(args)?, Duration::from_secs(args.timeout));
-    let (boot, retried) = with_one_retry(|| qemu::boot(kernel, &initramfs, &parameters, timeout))?;
+    let serial = args.recording.as_ref().map(|recording| recording.to.as_path());
+    let machine = Machine { kernel, initramfs: &initramfs, parameters: &parameters, serial };
+    let (boot, retried) = with_one_retry(|| qemu::boot(&machine, timeout))?;
     if !boot.transcript.is_finished() {
         bail!("kernel {} gave no result: {}; its last lines say more", kernel.version, boot.why());
     }
@@ -190,5 +210,13 @@ fn parameters(args: &Args) -> Result<String> {
     );
     let filter =
         if filter.is_empty() { String::new() } else { format!(" TCPWATCH_FILTER={filter}") };
-    Ok(format!("PATH=/usr/sbin:/usr/bin:/sbin:/bin TCPWATCH=/bin/tcpwatch{filter}"))
+    let recording = args.recording.as_ref().map(Recording::parameters).unwrap_or_default();
+    Ok(format!("PATH=/usr/sbin:/usr/bin:/sbin:/bin TCPWATCH=/bin/tcpwatch{filter}{recording}"))
+}
+
+impl Recording {
+    fn parameters(&self) -> String {
+        let avoid = if self.avoid.is_empty() { "" } else { " TCPWATCH_AVOID=" };
+        format!(" TCPWATCH_RECORDINGS=/dev/ttyS1{avoid}{}", self.avoid)
+    }
 }

@@ -20,7 +20,7 @@ mod socket;
 mod task;
 
 pub use accept_queue_overflowed::AcceptQueueOverflowed;
-pub use connection_aborted::ConnectionAborted;
+pub use connection_aborted::{ConnectionAborted, abort_flag, socket_file};
 pub use conntrack_destroyed::ConntrackDestroyed;
 pub use conversation::{Conversation, UNKNOWN};
 pub use ended::{Ended, OwnNumber};

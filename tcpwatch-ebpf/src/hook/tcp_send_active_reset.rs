@@ -6,14 +6,20 @@
 //! proto: 5.10: include/trace/events/tcp.h: tcp_send_reset(const struct sock *sk, const struct sk_buff *skb), skb NULL
 //!
 //! Ubuntu's 6.8 has a fourth shape, without `priority` and `reason`: positions come from BTF.
+//!
+//! A dozen places in the kernel call it, and the reason, where there is one, names few of them. The socket itself tells
+//! the rest: its state, lock, file and flags differ from place to place, so no hook around the callers is needed.
 
+use aya_ebpf::helpers::generated::bpf_jiffies64;
 use aya_ebpf::macros::{btf_tracepoint, fentry, kprobe};
 use aya_ebpf::programs::{BtfTracePointContext, FEntryContext, ProbeContext};
-use tcpwatch_common::wire::{ConnectionAborted, kind};
+use tcpwatch_common::wire::{ConnectionAborted, abort_flag, kind, socket_file};
 
 use crate::emit::Slot;
 use crate::filter;
-use crate::read::{Context, Queue, Read, Sock, argument, describe_current, field};
+use crate::read::{
+    CLOSE, Context, Queue, Read, Sock, argument, describe_current, field, is_exiting, is_oom_victim,
+};
 
 #[fentry(function = "tcp_send_active_reset")]
 fn connection_aborted_fentry(ctx: FEntryContext) -> i32 {
@@ -58,7 +64,8 @@ fn connection_aborted<C: Context>(ctx: &C, reason: i32) -> Option<()> {
     Some(())
 }
 
-/// Returns the network namespace.
+/// Returns the network namespace. Loads through the helper are dear: what says nothing of a socket in this state is left
+/// alone.
 #[inline(always)]
 fn fill<R: Read>(record: *mut ConnectionAborted, sock: Sock<R>, reason: i32) -> Option<u32> {
     let received: u32 = sock.beyond(field!(rcv_nxt))?;
@@ -70,11 +77,77 @@ fn fill<R: Read>(record: *mut ConnectionAborted, sock: Sock<R>, reason: i32) -> 
         (*record).seq = sock.beyond(field!(snd_nxt))?;
         (*record).unread = received.wrapping_sub(read);
         (*record).reason = reason;
-        (*record).user_timeout = sock.beyond(field!(user_timeout)).unwrap_or(0);
         (*record).ack = received;
-        (*record).probes = sock.beyond(field!(probes)).unwrap_or(0);
-        (*record).pad = [0; 3];
+        (*record).file = sock.file().unwrap_or(socket_file::UNKNOWN);
         describe_current(&raw mut (*record).task)?;
+        let exiting = is_exiting(&raw const (*record).task);
+        (*record).flags = flags(sock)? | if exiting { of_exiting_task() } else { 0 };
+        describe_silence(record, sock)?;
     }
     sock.netns()
+}
+
+/// Bits of [`abort_flag`] that speak of the socket.
+#[inline(always)]
+fn flags<R: Read>(sock: Sock<R>) -> Option<u16> {
+    let written: u32 = sock.beyond(field!(write_seq))?;
+    let acknowledged: u32 = sock.beyond(field!(snd_una))?;
+    let mptcp: Option<u8> = sock.beyond(field!(is_mptcp));
+    let mut flags = 0;
+    for (holds, flag) in [
+        (sock.is_locked()?, abort_flag::LOCKED),
+        (sock.has_received_fin()?, abort_flag::FIN_RECEIVED),
+        (written != acknowledged, abort_flag::UNACKED),
+        (mptcp.is_some_and(|is| is != 0), abort_flag::MPTCP),
+    ] {
+        if holds {
+            flags |= flag;
+        }
+    }
+    Some(if sock.is_dead()? { flags | of_orphan(sock)? } else { flags })
+}
+
+#[inline(always)]
+fn of_orphan<R: Read>(sock: Sock<R>) -> Option<u16> {
+    let linger2: i32 = sock.beyond(field!(linger2))?;
+    let mut flags = 0;
+    if linger2 < 0 {
+        flags |= abort_flag::LINGER2_NEGATIVE;
+    }
+    if sock.exceeds_memory() == Some(true) {
+        flags |= abort_flag::MEMORY_EXCEEDED;
+    }
+    Some(flags)
+}
+
+#[inline(always)]
+fn of_exiting_task() -> u16 {
+    if is_oom_victim() == Some(true) { abort_flag::OOM_VICTIM } else { 0 }
+}
+
+/// Writes what timers count: of a socket that was in use until now.
+#[inline(always)]
+fn describe_silence<R: Read>(record: *mut ConnectionAborted, sock: Sock<R>) -> Option<()> {
+    let in_use = sock.state()? != CLOSE;
+    // SAFETY: `record` is a slot of the ring; the helper has no preconditions.
+    unsafe {
+        let jiffies = low(bpf_jiffies64());
+        (*record).jiffies = jiffies;
+        (*record).user_timeout = 0;
+        (*record).probes = 0;
+        (*record).silent = 0;
+        if in_use {
+            (*record).user_timeout = sock.beyond(field!(user_timeout)).unwrap_or(0);
+            (*record).probes = sock.beyond(field!(probes)).unwrap_or(0);
+            (*record).silent = jiffies.wrapping_sub(sock.beyond(field!(last_ack))?);
+        }
+    }
+    Some(())
+}
+
+/// The kernel keeps 32 bits of the time when something happened.
+#[inline(always)]
+#[expect(clippy::cast_possible_truncation, reason = "that is the point")]
+fn low(jiffies: u64) -> u32 {
+    jiffies as u32
 }

@@ -19,5 +19,7 @@ pub(crate) use nf_conn::{CONFIRMED, NfConn};
 pub(crate) use request::Request;
 pub(crate) use skb::Skb;
 pub(crate) use sock::{CLOSE, LISTEN, Queue, Sock, describe_maybe};
-pub(crate) use task::{TaskStruct, describe_current, describe_nobody, is_user_task};
+pub(crate) use task::{
+    TaskStruct, describe_current, describe_nobody, is_exiting, is_oom_victim, is_user_task,
+};
 pub(crate) use tcp_header::TcpHeader;

@@ -1,6 +1,6 @@
 //! A socket (include/net/sock.h): full, request or timewait; the three share only `struct sock_common`.
 
-use tcpwatch_common::wire::{Address, Flow, Socket, socket_flag, socket_kind};
+use tcpwatch_common::wire::{Address, Flow, Socket, socket_file, socket_flag, socket_kind};
 
 use super::Skb;
 use super::layout::field;
@@ -225,6 +225,46 @@ impl<R: Read> Sock<R> {
         socket.probed().get(Some(inside))
     }
 
+    /// Taken by a task: timers and softirqs that find it so come back later (include/net/sock.h,
+    /// `sock_owned_by_user`).
+    #[inline(always)]
+    pub(crate) fn is_locked(self) -> Option<bool> {
+        Some(self.0.get::<u32>(field!(lock_owned))? != 0)
+    }
+
+    #[inline(always)]
+    pub(crate) fn is_dead(self) -> Option<bool> {
+        Some(self.0.get::<u64>(field!(flags))? & SOCK_DEAD != 0)
+    }
+
+    /// The peer has closed its end (net/ipv4/tcp_input.c, `tcp_fin`).
+    #[inline(always)]
+    pub(crate) fn has_received_fin(self) -> Option<bool> {
+        Some(self.0.get::<u64>(field!(flags))? & SOCK_DONE != 0)
+    }
+
+    /// What became of its file: one of [`socket_file`].
+    #[inline(always)]
+    pub(crate) fn file(self) -> Option<u8> {
+        let Some(socket) = Memory::<R>::new(self.0.get(field!(socket))?) else {
+            return Some(socket_file::NONE);
+        };
+        let Some(file) = Memory::<R>::new(socket.get(field!(socket_file))?) else {
+            return Some(socket_file::NONE);
+        };
+        Some(if is_released(file)? { socket_file::RELEASED } else { socket_file::OPEN })
+    }
+
+    /// The pages all TCP sockets use are more than the last value of `tcp_mem` (include/net/tcp.h,
+    /// `tcp_out_of_memory`).
+    #[inline(always)]
+    pub(crate) fn exceeds_memory(self) -> Option<bool> {
+        let proto = self.0.follow(field!(proto))?.probed();
+        let allocated: i64 = proto.follow(field!(memory_allocated))?.get(Some(0))?;
+        let limit: i64 = proto.follow(field!(memory_limits))?.get(Some(LAST_LIMIT))?;
+        Some(allocated > limit)
+    }
+
     /// The latest packet that waits to be read. The end of an empty queue is the queue itself.
     #[inline(always)]
     pub(crate) fn last_unread(self) -> Option<Skb<Probe>> {
@@ -238,6 +278,16 @@ impl<R: Read> Sock<R> {
     pub(crate) fn beyond<T: Copy>(self, offset: Option<u32>) -> Option<T> {
         self.0.probed().get(offset)
     }
+}
+
+/// The last reference to a file is gone: it is being closed. Before 6.13 a plain count that is 0 then; later a count
+/// that starts at 0 for one reference (include/linux/file_ref.h).
+#[inline(always)]
+fn is_released<R: Read>(file: Memory<R>) -> Option<bool> {
+    if let Some(count) = file.get::<u64>(field!(file_count)) {
+        return Some(count == 0);
+    }
+    Some(file.get::<u64>(field!(file_ref))? >= FILE_REF_RELEASED)
 }
 
 /// What stands in a record when there was no socket.
@@ -275,6 +325,12 @@ const SOCK_DEAD: u64 = 1 << 0;
 const SOCK_DONE: u64 = 1 << 1;
 const SOCK_KEEPOPEN: u64 = 1 << 3;
 const SOCK_LINGER: u64 = 1 << 4;
+
+/// include/linux/file_ref.h: `FILE_REF_RELEASED`; dead files lie above.
+const FILE_REF_RELEASED: u64 = 0xc000_0000_0000_0000;
+
+/// Bytes: the third of the three numbers of `tcp_mem`.
+const LAST_LIMIT: u32 = 16;
 
 const AF_INET: u16 = 2;
 const AF_INET6: u16 = 10;

@@ -44,6 +44,22 @@ pub(crate) fn is_user_task() -> Option<bool> {
     Some(flags & PF_KTHREAD == 0)
 }
 
+/// The OOM killer had chosen the current task's process (mm/oom_kill.c, `mark_oom_victim`).
+#[inline(always)]
+pub(crate) fn is_oom_victim() -> Option<bool> {
+    // SAFETY: the helper has no preconditions.
+    let task = Memory::<Probe>::new(unsafe { bpf_get_current_task() } as *const u8)?;
+    let mm: u64 = task.follow(field!(task_signal))?.get(field!(signal_oom_mm))?;
+    Some(mm != 0)
+}
+
+/// The task described here was ending.
+#[inline(always)]
+pub(crate) fn is_exiting(task: *const Task) -> bool {
+    // SAFETY: `task` is a slot of the ring that has been written.
+    unsafe { (*task).flags & PF_EXITING != 0 }
+}
+
 /// Writes the current task. Whether it is the doer is for the reader to say.
 #[inline(always)]
 #[expect(clippy::cast_possible_truncation, reason = "the lower half is the id that is meant")]
@@ -69,4 +85,5 @@ pub(crate) fn describe_nobody(out: *mut Task) {
 }
 
 /// include/linux/sched.h.
+const PF_EXITING: u32 = 0x0000_0004;
 const PF_KTHREAD: u32 = 0x0020_0000;

@@ -1,12 +1,10 @@
 //! `tcpwatch anonymize`: copies recordings without their addresses and names.
 
-use std::fs::{File, OpenOptions};
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
-use anyhow::{Context, bail};
+use anyhow::bail;
 
-use super::place;
+use super::{new_file, place};
 use crate::cli::{Anonymize, Secret};
 use crate::recording::{Anonymizer, Level, Recorder, Stream, Told};
 use crate::sink::Clean;
@@ -14,9 +12,11 @@ use crate::sink::Clean;
 pub(super) fn run(args: &Anonymize) -> anyhow::Result<()> {
     let place = place::of(&args.to, &args.keeping)?;
     let anonymizer = anonymizer(args.level, args.mapping.as_deref())?;
-    let mut recorder = Recorder::new(place).anonymized_by(Some(anonymizer));
+    let mut recorder = Recorder::patient(place)?.anonymized_by(Some(anonymizer));
     let mut stream = Stream::open(&args.inputs);
-    while let Some(told) = stream.next_told() {
+    while let Some(told) = stream.next_told()
+        && !recorder.has_stopped()
+    {
         match told {
             Told::Event(event) => recorder.record(&event),
             Told::Note(note) => log::warn!("{}", Clean(&note)),
@@ -35,10 +35,5 @@ pub(super) fn anonymizer(level: Secret, mapping: Option<&Path>) -> anyhow::Resul
         Secret::All => Level::All,
         Secret::Public => Level::Public,
     };
-    Anonymizer::new(level, mapping.map(new_file).transpose()?)
-}
-
-fn new_file(path: &Path) -> anyhow::Result<File> {
-    let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
-    file.with_context(|| format!("cannot create {}", path.display()))
+    Anonymizer::new(level, mapping.map(new_file::create).transpose()?)
 }

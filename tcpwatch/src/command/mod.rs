@@ -2,8 +2,12 @@
 
 mod anonymize;
 mod causes;
+mod export;
+#[cfg(feature = "live")]
+mod demo;
 #[cfg(feature = "live")]
 mod netns;
+mod new_file;
 mod place;
 #[cfg(feature = "live")]
 mod ready;
@@ -33,14 +37,21 @@ pub fn run(cli: &Cli) -> anyhow::Result<()> {
         Command::Rst(args) => rst::run(args, verbose),
         #[cfg(feature = "live")]
         Command::Record(args) => record::run(args, verbose),
+        #[cfg(feature = "live")]
+        Command::Demo(args) => demo::run(args, verbose),
+        #[cfg(feature = "live")]
+        Command::DemoActor(args) => crate::demo::play(&args.name, args.within),
         #[cfg(not(feature = "live"))]
-        Command::Rst(_) | Command::Record(_) => anyhow::bail!(
-            "this tcpwatch was built without support for watching a kernel. Build it with the feature `live`"
-        ),
+        Command::Rst(_) | Command::Record(_) | Command::Demo(_) | Command::DemoActor(_) => {
+            anyhow::bail!(
+                "this tcpwatch was built without support for watching a kernel. Build it with the feature `live`"
+            )
+        }
         Command::Anonymize(args) => anonymize::run(args),
         Command::Replay(args) => replay::run(args, verbose),
+        Command::Export(args) => export::run(args),
         Command::Causes => causes::run(Stdout::open()?),
     }
 }
 
-const CANNOT_WRITE: &str = "cannot write to stdout. Make room, or send it elsewhere";
+const CANNOT_WRITE: &str = "cannot write the output. Make room, or send it elsewhere";

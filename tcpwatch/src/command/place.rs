@@ -5,16 +5,18 @@ use std::path::Path;
 use anyhow::bail;
 
 use super::stdout::Stdout;
-use crate::cli::Keeping;
-use crate::recording::{Place, Rotation};
+use crate::cli::{Destination, Keeping};
+use crate::recording::Place;
 
 /// A directory, a file, or stdout (`-`).
 pub(super) fn of(to: &Path, keeping: &Keeping) -> anyhow::Result<Place> {
-    if to == Path::new("-") {
-        return stdout();
+    match Destination::of(to) {
+        Destination::Stdout => stdout(),
+        Destination::File(path) => Place::file(path, keeping.min_free()),
+        Destination::Directory(path) => {
+            Place::directory(path, keeping.rotation(), keeping.retention())
+        }
     }
-    let rotation = Rotation { size: keeping.rotate_size, age: keeping.rotate_time };
-    Place::at(to, rotation)
 }
 
 fn stdout() -> anyhow::Result<Place> {
@@ -22,5 +24,5 @@ fn stdout() -> anyhow::Result<Place> {
     if stdout.is_terminal() {
         bail!("a recording is not for terminals. Send it to a file or a pipe: -o - > FILE")
     }
-    Ok(Place::Stream(Box::new(stdout)))
+    Ok(Place::stream(stdout))
 }

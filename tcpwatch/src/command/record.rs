@@ -2,8 +2,6 @@
 
 use std::path::Path;
 
-use anyhow::bail;
-
 use super::anonymize::anonymizer;
 use super::ready::Ready;
 use super::{place, signals, view, watch};
@@ -17,7 +15,8 @@ pub(super) fn run(args: &Record, verbose: bool) -> anyhow::Result<()> {
     let stop = signals::stop_requested()?;
     let recorder = recorder(&args.to, &args.how)?;
     let session = Session::new(Filter::default(), None, vec![view::banner(verbose)]);
-    watch::run(&args.watching, session.recorded_by(Some(recorder)), args.duration, ready, &stop)
+    let session = session.recorded_by(Some(recorder)).for_its_recording();
+    watch::run(&args.watching, session, args.duration, ready, &stop)
 }
 
 /// One that writes as the user wants it.
@@ -27,9 +26,8 @@ pub(super) fn recorder(to: &Path, how: &Recording) -> anyhow::Result<Recorder> {
     let anonymizer =
         anonymizing.anonymize.map(|level| anonymizer(level, anonymizing.mapping.as_deref()));
     let recorder = match how.flying.flight() {
-        None => Recorder::new(place),
-        Some(flight) if place.is_directory() => Recorder::in_flight(place, &flight)?,
-        Some(_) => bail!("a flight recorder writes a file for each reason. Give it a directory"),
+        None => Recorder::new(place)?,
+        Some(flight) => Recorder::in_flight(place, &flight)?,
     };
     Ok(recorder.anonymized_by(anonymizer.transpose()?))
 }

@@ -5,17 +5,16 @@ use std::path::PathBuf;
 use anyhow::{Context, bail};
 
 use super::{CANNOT_WRITE, view};
-use crate::cli::{Netns, Replay};
-use crate::filter::Namespace;
+use crate::cli::{Netns, Replay, Wanted};
+use crate::filter::{Filter, Namespace};
 use crate::recording::{Stream, Told};
 use crate::session::Session;
 use crate::sink::Clean;
 
 pub(super) fn run(args: &Replay, verbose: bool) -> anyhow::Result<()> {
-    let namespaces = args.wanted.netns.iter().map(recorded).collect::<Result<_, _>>()?;
     let sinks = view::sinks(args.view, verbose)?;
     let count = args.count.map(u64::from);
-    play(&args.inputs, Session::new(args.wanted.filter(namespaces), count, sinks))
+    play(&args.inputs, Session::new(filter(&args.wanted)?, count, sinks))
 }
 
 /// Tells a session what recordings hold. What cannot be read is said at once, and at the end by an error.
@@ -34,6 +33,12 @@ pub(super) fn play(inputs: &[PathBuf], mut session: Session) -> anyhow::Result<(
         1 => bail!("one input could not be read to its end; see above"),
         failed => bail!("{failed} inputs could not be read to their end; see above"),
     }
+}
+
+/// What is wanted of recordings.
+pub(super) fn filter(wanted: &Wanted) -> anyhow::Result<Filter> {
+    let namespaces = wanted.netns.iter().map(recorded).collect::<Result<_, _>>()?;
+    Ok(wanted.filter(namespaces))
 }
 
 /// Processes are gone when a recording is read.

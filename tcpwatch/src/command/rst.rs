@@ -11,7 +11,8 @@ pub(super) fn run(args: &Rst, verbose: bool) -> anyhow::Result<()> {
     let namespaces = args.wanted.netns.iter().map(netns::look_up).collect::<Result<_, _>>()?;
     let count = args.limits.count.map(u64::from);
     let sinks = view::sinks(args.view, verbose)?;
-    let recorder = args.record.as_deref().map(|to| record::recorder(to, &args.recording));
+    let recorder =
+        args.recording.record.as_deref().map(|to| record::recorder(to, &args.recording.how));
     let session = Session::new(args.wanted.filter(namespaces), count, sinks);
     let session = session.recorded_by(recorder.transpose()?);
     watch::run(&args.watching, session, args.limits.duration, ready, &stop)

@@ -18,6 +18,8 @@ pub(super) fn stop_requested() -> anyhow::Result<Arc<Notify>> {
     // Registered here, so that no signal from now on means a sudden death.
     let (interrupt, terminate) = {
         let _inside = runtime.enter();
+        // Beyond `ulimit -f` a write is to fail, as on a full disk, and not to kill us.
+        _ = signal(SignalKind::from_raw(rustix::process::Signal::XFSZ.as_raw()))?;
         (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?)
     };
     thread::Builder::new()

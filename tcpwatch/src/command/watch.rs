@@ -25,10 +25,21 @@ pub(super) fn run(
     ready: Ready,
     stop: &Arc<Notify>,
 ) -> anyhow::Result<()> {
-    let options = source::Options { btf: args.btf.clone() };
+    let options = source::Options { btf: args.btf.clone(), avoid: args.avoid.clone() };
+    run_on(|| source::open(&options), session, duration, ready, stop)
+}
+
+/// The same for a source of which something else is known as well. Opened inside the runtime.
+pub(super) fn run_on(
+    open: impl FnOnce() -> anyhow::Result<Box<dyn Live>>,
+    session: Session,
+    duration: Option<Duration>,
+    ready: Ready,
+    stop: &Notify,
+) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
-        let mut live = source::open(&options)?;
+        let mut live = open()?;
         watch(live.as_mut(), session, duration, ready, stop).await
     })
 }

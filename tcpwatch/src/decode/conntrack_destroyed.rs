@@ -1,11 +1,10 @@
-use std::time::Duration;
-
 use tcpwatch_common::wire;
 
 use super::{
     Malformed,
     flow::tuple,
     task::{command, is_kernel_thread},
+    ticks,
 };
 use crate::event::{
     ConntrackDestroyed, ConntrackEntry, ConntrackState, Death, NetNs, Remover, Time,
@@ -13,7 +12,8 @@ use crate::event::{
 
 pub(super) fn decode(record: &wire::ConntrackDestroyed) -> Result<ConntrackDestroyed, Malformed> {
     let time = Time(record.header.time);
-    let death = death(time, record.jiffies, record.timeout);
+    #[expect(clippy::cast_possible_truncation, reason = "the kernel keeps 32 bits of it")]
+    let death = death(time, record.jiffies as u32, record.timeout);
     Ok(ConntrackDestroyed {
         time,
         netns: NetNs(record.header.netns),
@@ -27,32 +27,15 @@ pub(super) fn decode(record: &wire::ConntrackDestroyed) -> Result<ConntrackDestr
 }
 
 /// Deletion leaves `nf_conn.timeout` alone, so it still says when the entry would have expired by itself.
-fn death(time: Time, jiffies: u64, timeout: u32) -> Death {
-    let hz = hz(time, jiffies);
-    #[expect(clippy::cast_possible_truncation, reason = "the kernel keeps 32 bits of it")]
-    let left = timeout.wrapping_sub(jiffies as u32).cast_signed();
-    let span = Duration::from_micros(u64::from(left.unsigned_abs()) * 1_000_000 / hz);
+fn death(time: Time, jiffies: u32, timeout: u32) -> Death {
+    let left = timeout.wrapping_sub(jiffies).cast_signed();
+    let span = ticks::span(left.unsigned_abs(), time, jiffies);
     if left > 0 {
         Death::Removed { remaining: span }
     } else {
         Death::Expired { before_removal: Some(span) }
     }
 }
-
-/// Timer ticks per second: a build option of the kernel that nobody exports. The tick counter starts 300
-/// seconds before 32 bits overflow (include/linux/jiffies.h, `INITIAL_JIFFIES`), so uptime and counter tell.
-/// Close to five minutes of uptime all rates give the same count, and a neighbour may win.
-fn hz(time: Time, jiffies: u64) -> u64 {
-    let expected = |hz: u64| {
-        let since_boot = u128::from(time.0) * u128::from(hz) / 1_000_000_000;
-        (1_u128 << 32) + since_boot - u128::from(300 * hz)
-    };
-    let error = |hz: &u64| expected(*hz).abs_diff(u128::from(jiffies));
-    RATES.into_iter().min_by_key(error).unwrap_or(1000)
-}
-
-/// kernel/Kconfig.hz.
-const RATES: [u64; 4] = [100, 250, 300, 1000];
 
 /// The hook tells a task only if it set out to remove this entry; without one it was dropped in softirq, or nobody
 /// can tell. Kernel threads remove in somebody's name.
@@ -68,23 +51,10 @@ const ASSURED: u32 = 1 << 2;
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::super::sample;
     use super::*;
-
-    /// Uptime in seconds, and the counter of a kernel with that many ticks per second.
-    fn clock(seconds: u64, hz: u64) -> (Time, u64) {
-        (Time(seconds * 1_000_000_000), (1 << 32) + seconds * hz - 300 * hz)
-    }
-
-    #[test]
-    fn the_tick_rate_is_found_at_any_uptime() {
-        for rate in RATES {
-            for seconds in [1, 30, 200, 400, 86_400, 400 * 86_400] {
-                let (time, jiffies) = clock(seconds, rate);
-                assert_eq!(hz(time, jiffies + rate / 10), rate, "up {seconds} s at {rate}");
-            }
-        }
-    }
 
     #[test]
     fn an_entry_removed_with_time_left() {
@@ -116,8 +86,8 @@ mod tests {
 
     #[test]
     fn the_counter_may_wrap_between_now_and_then() {
-        let (time, jiffies) = clock(299, 250);
-        let timeout = u32::try_from(jiffies & 0xffff_ffff).unwrap().wrapping_add(500);
+        let (time, jiffies) = sample::clock(299, 250);
+        let timeout = jiffies.wrapping_add(500);
         assert_eq!(timeout, 250);
         let remaining = Duration::from_secs(2);
         // One second short of five minutes the rates lie close together; this one is exact.

@@ -16,6 +16,7 @@ mod segment;
 mod sample;
 mod socket;
 mod task;
+mod ticks;
 
 use tcpwatch_common::wire::{Header, kind};
 use zerocopy::FromBytes;

@@ -3,9 +3,11 @@
 use tcpwatch_common::wire::{
     AcceptQueueOverflowed, Address, ConnectionAborted, ConntrackDestroyed, Conversation, Flow,
     HandshakeAckRefused, Header, Listener, RstReceived, RstSent, Segment, Socket, Task, Tuple,
-    kind, socket_flag, socket_kind, way,
+    abort_flag, kind, socket_file, socket_flag, socket_kind, way,
 };
 use zerocopy::IntoBytes;
+
+use crate::event::Time;
 
 pub(super) fn all() -> Vec<Vec<u8>> {
     vec![
@@ -46,9 +48,10 @@ fn segment() -> Segment {
     }
 }
 
+/// Up for 1000 seconds at 250 ticks each, two seconds after the last ACK.
 pub(super) fn connection_aborted() -> ConnectionAborted {
     ConnectionAborted {
-        header: header(kind::CONNECTION_ABORTED),
+        header: Header { time: 1000 * 1_000_000_000, ..header(kind::CONNECTION_ABORTED) },
         flow: flow(),
         socket: Socket { state: 7, ..listener() },
         seq: 300,
@@ -57,7 +60,10 @@ pub(super) fn connection_aborted() -> ConnectionAborted {
         user_timeout: 30_000,
         ack: 350,
         probes: 2,
-        pad: [0; 3],
+        file: socket_file::RELEASED,
+        flags: abort_flag::LOCKED | abort_flag::FIN_RECEIVED,
+        silent: 500,
+        jiffies: 700 * 250,
         task: task(),
     }
 }
@@ -145,6 +151,12 @@ pub(super) fn conntrack_destroyed() -> ConntrackDestroyed {
         pad: [0; 7],
         task: task(),
     }
+}
+
+/// Uptime in seconds, and the low half of the tick counter of a kernel with that many ticks per second.
+#[expect(clippy::cast_possible_truncation, reason = "half of the counter is asked for")]
+pub(super) fn clock(seconds: u64, hz: u64) -> (Time, u32) {
+    (Time(seconds * 1_000_000_000), ((1 << 32) + seconds * hz - 300 * hz) as u32)
 }
 
 pub(super) fn flow() -> Flow {

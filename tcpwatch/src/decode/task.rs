@@ -3,7 +3,14 @@ use tcpwatch_common::wire;
 use crate::event::{Exit, Task};
 
 pub(super) fn task(task: &wire::Task) -> Task {
-    Task { pid: task.pid, command: command(task), uid: task.uid, exit: exit(task) }
+    Task {
+        pid: task.pid,
+        command: command(task),
+        uid: task.uid,
+        exit: exit(task),
+        oom_victim: false,
+        kernel: is_kernel_thread(task),
+    }
 }
 
 /// Names are bytes; what is no UTF-8 is replaced.

@@ -76,7 +76,7 @@ impl Concluded {
             rst: RstHeader { seq: rst.seq, ack: rst.ack, ttl: None },
             finding,
             also,
-            owner: closer(rst, case.mechanism()),
+            owner: loser(rst, &case),
             joined: None,
         })
     }
@@ -194,11 +194,14 @@ fn holder(rst: &RstSent, case: &Case<'_>) -> Option<Owner> {
     by_inode.cloned().or_else(|| case.listener().yes()?.owner.clone())
 }
 
-/// Closing a socket is done by its owner; what a timer aborts is done by nobody.
-fn closer(rst: &ConnectionAborted, mechanism: Mechanism) -> Option<Owner> {
-    let by_owner =
-        matches!(mechanism, Mechanism::CloseWithUnreadData | Mechanism::CloseWithLingerZero);
-    by_owner.then(|| Owner { pid: rst.task.pid, command: rst.task.command.clone(), cgroup: None })
+/// Who lost the connection: closing a socket is done by its owner; what a timer or somebody else aborts is found by its
+/// inode; what was never accepted was the listener's.
+fn loser(rst: &ConnectionAborted, case: &Case<'_>) -> Option<Owner> {
+    match case.mechanism() {
+        Mechanism::NeverAccepted => case.emptied_listener().yes()?.1.by.clone(),
+        _ if rst.socket.state == TcpState::Close => rst.doer().map(Owner::from),
+        _ => case.owner_of(rst.socket.inode?).cloned(),
+    }
 }
 
 fn memory_name(memory: &Memory, netns: NetNs) -> Option<String> {

@@ -119,4 +119,6 @@ pub enum LossStage {
     Late,
     /// The netlink socket overran.
     Netlink,
+    /// The disk, or whoever reads the recording, did not keep up. The run itself saw them.
+    Recording,
 }

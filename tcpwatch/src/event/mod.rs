@@ -31,7 +31,7 @@ pub use owner::{Exit, Owner, OwnerFound, Task};
 pub use reset::{
     Acknowledged, ConnectionAborted, PacketId, RstReceived, RstSent, Segment, TcpFlags, Tracking,
 };
-pub use socket::{AcceptQueue, Socket, SocketId, SocketKind, TcpState};
+pub use socket::{AcceptQueue, Socket, SocketFile, SocketId, SocketKind, TcpState};
 pub use time::Time;
 
 /// One thing that happened, or was found, or was lost.
@@ -93,6 +93,20 @@ impl Event {
             Self::OwnerFound(e) => e.time,
             Self::EventsLost(e) => e.until,
             Self::Tick { time } => *time,
+        }
+    }
+
+    /// The kind of fact it is, if it came from a hook.
+    pub fn fact(&self) -> Option<Fact> {
+        match self {
+            Self::RstSent(_) => Some(Fact::RstSent),
+            Self::ConnectionAborted(_) => Some(Fact::ConnectionAborted),
+            Self::RstReceived(_) => Some(Fact::RstReceived),
+            Self::AcceptQueueOverflowed(_) => Some(Fact::AcceptQueueOverflowed),
+            Self::HandshakeAckRefused(_) => Some(Fact::HandshakeAckRefused),
+            Self::ListenerOpened(_) | Self::ListenerClosed(_) => Some(Fact::Listeners),
+            Self::ConntrackDestroyed(_) => Some(Fact::ConntrackDestroyed),
+            _ => None,
         }
     }
 }

@@ -12,6 +12,12 @@ pub struct Task {
     pub uid: u32,
     /// Set while it is exiting.
     pub exit: Option<Exit>,
+    /// It is exiting, and the OOM killer had chosen it.
+    #[serde(default)]
+    pub oom_victim: bool,
+    /// A thread of the kernel's own, which does things in somebody's name.
+    #[serde(default)]
+    pub kernel: bool,
 }
 
 /// How a process ended.
@@ -31,6 +37,12 @@ pub struct Owner {
     pub command: String,
     /// Path below the cgroup root.
     pub cgroup: Option<String>,
+}
+
+impl From<&Task> for Owner {
+    fn from(task: &Task) -> Self {
+        Self { pid: task.pid, command: task.command.clone(), cgroup: None }
+    }
 }
 
 impl fmt::Display for Owner {

@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Conversation, Flow, NetNs, Socket, Task, Time};
+use super::{Conversation, Flow, NetNs, Socket, SocketFile, Task, Time};
 
 /// This host answered a segment with a RST (`tcp_v4_send_reset`, `tcp_v6_send_reset`).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -66,12 +66,49 @@ pub struct ConnectionAborted {
     /// Bytes received and never read; a FIN counts as one.
     pub unread: u32,
     pub reason: Option<String>,
-    /// Milliseconds; 0 = not set.
+    /// Milliseconds; 0 = not set, or the socket was not in use any more (state CLOSE).
     pub user_timeout: u32,
-    /// Keepalive or window probes sent without an answer.
+    /// Keepalive or window probes sent without an answer; 0 in state CLOSE.
     pub probes: u8,
-    /// Who was running: the doer only where the mechanism says so.
+    /// Who was running: see [`Self::doer`].
     pub task: Task,
+    /// That task held the socket's lock.
+    #[serde(default)]
+    pub locked: bool,
+    #[serde(default)]
+    pub file: SocketFile,
+    /// The peer had closed its end.
+    #[serde(default)]
+    pub fin_received: bool,
+    /// Data or a FIN was not yet sent, or not yet acknowledged.
+    #[serde(default)]
+    pub unacknowledged: bool,
+    /// `TCP_LINGER2` below zero; looked at for orphans only.
+    #[serde(default)]
+    pub linger2_negative: bool,
+    /// A subflow of an MPTCP connection.
+    #[serde(default)]
+    pub mptcp: bool,
+    /// TCP's memory was above the last value of `tcp_mem`; looked at for orphans only.
+    #[serde(default)]
+    pub memory_exceeded: bool,
+    /// Milliseconds since the peer last acknowledged anything; `None` in state CLOSE.
+    #[serde(default)]
+    pub silence: Option<u32>,
+}
+
+impl ConnectionAborted {
+    /// Who did it: the running task, if it held the socket's lock (timers and softirqs never do), and is no thread of
+    /// the kernel's, which closes what others left behind. A descriptor in flight between AF_UNIX sockets that nobody
+    /// can receive any more is closed by whoever closes such a socket next (net/unix/garbage.c, before 6.9).
+    pub fn doer(&self) -> Option<&Task> {
+        (self.locked && !self.task.kernel).then_some(&self.task)
+    }
+
+    /// Bytes received and never read.
+    pub fn unread_bytes(&self) -> u32 {
+        self.unread.saturating_sub(self.fin_received.into())
+    }
 }
 
 /// This host accepted a RST (`tcp_reset`).

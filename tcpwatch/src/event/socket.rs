@@ -36,6 +36,20 @@ pub struct Socket {
     pub syn_queue_len: Option<u32>,
 }
 
+/// What has become of the file through which a process holds a socket.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SocketFile {
+    #[default]
+    Unknown,
+    /// There is none: an orphan, never accepted, or a socket of the kernel's own.
+    None,
+    /// Somebody refers to it.
+    Open,
+    /// Its last reference is gone: it is being closed.
+    Released,
+}
+
 /// Which of the structs behind `sock_common` it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

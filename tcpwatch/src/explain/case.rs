@@ -12,7 +12,7 @@ use crate::event::{
 };
 use crate::memory::Memory;
 
-pub use crate::memory::{Ending, Holder, KnownListener, Overflow, Receiver, Seen};
+pub use crate::memory::{Closed, Ending, Holder, KnownListener, Overflow, Receiver, Seen};
 
 /// One reset this host sent, or took from elsewhere, with the memory as it was when the case was closed.
 pub struct Case<'a> {
@@ -67,6 +67,14 @@ impl<'a> Case<'a> {
         match self.symptom {
             Symptom::Received(rst) => Some(rst),
             Symptom::Reply(_) | Symptom::Abort(_) => None,
+        }
+    }
+
+    /// The reset, when this host gave the connection up of its own accord.
+    pub fn abort(&self) -> Option<&'a ConnectionAborted> {
+        match self.symptom {
+            Symptom::Abort(rst) => Some(rst),
+            Symptom::Reply(_) | Symptom::Received(_) => None,
         }
     }
 
@@ -153,6 +161,19 @@ impl<'a> Case<'a> {
             closed.filter(|known| known.closed.as_ref().is_some_and(|closed| lately(closed.at)));
         let latest = closed.max_by_key(|known| known.closed.as_ref().map(|closed| closed.at));
         Seen::or_absent(latest, self.knows_listeners())
+    }
+
+    /// The listener in whose queue this connection waited, and its end: the last to close before the reset, and just
+    /// now, for its queue is emptied at once (net/ipv4/inet_connection_sock.c, `inet_csk_listen_stop`).
+    pub fn emptied_listener(&self) -> Seen<(&'a KnownListener, &'a Closed)> {
+        let end = |known: &'a KnownListener| Some((known, known.closed.as_ref()?));
+        match self.closed_listener().map(end) {
+            Seen::Yes(Some((known, closed))) if self.time().since(closed.at) <= EMPTIED => {
+                Seen::Yes((known, closed))
+            }
+            Seen::Yes(_) | Seen::No => Seen::No,
+            Seen::Blind => Seen::Blind,
+        }
     }
 
     /// When the listener before `new` closed, if none took connections to the local endpoint between the two.
@@ -287,6 +308,11 @@ impl<'a> Case<'a> {
         self.memory.namespaces.sysctl(netns, name)
     }
 
+    /// A sysctl that the kernel keeps once for the whole host.
+    pub fn sysctl_of_host(&self, name: &str) -> Option<&'a str> {
+        self.memory.namespaces.sysctl_of_host(name)
+    }
+
     /// What a person would call a namespace.
     pub fn name_of(&self, netns: NetNs) -> String {
         self.memory
@@ -377,6 +403,9 @@ const SCANNED: usize = 16;
 
 /// A listener that closed longer ago than this is no news.
 pub const CLOSED_LATELY: Duration = Duration::from_mins(10);
+
+/// How long it may take to reset a queue full of connections on a busy machine.
+const EMPTIED: Duration = Duration::from_secs(10);
 
 /// How long an idle connection may wait before its segment misses the entry.
 const IDLE: Duration = Duration::from_hours(24);

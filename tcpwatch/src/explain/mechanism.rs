@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::Serialize;
 
-use crate::event::{ConnectionAborted, RstSent, SocketKind, TcpState};
+use crate::event::{ConnectionAborted, RstSent, SocketFile, SocketKind, TcpState};
 
 /// Sites in the kernel where resets are born, or the one where they land (net/ipv4/tcp_*.c, 5.10 to 7.2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
@@ -36,13 +36,23 @@ pub enum Mechanism {
     CloseWithUnreadData,
     /// close() with SO_LINGER zero (tcp_disconnect).
     CloseWithLingerZero,
+    /// close() with TCP_LINGER2 below zero, once the peer had acknowledged the FIN (__tcp_close).
+    CloseWithNegativeLinger2,
+    /// connect() to AF_UNSPEC (tcp_disconnect).
+    Disconnected,
     /// A listener was closed with connections waiting to be accepted (inet_child_forget).
     NeverAccepted,
     /// Keepalive probes or the user timeout ran out (tcp_keepalive_timer).
     KeepaliveTimeout,
     /// Memory or orphan limits (tcp_out_of_resources, tcp_check_oom).
     OutOfMemory,
-    /// Any other reset of its own accord: disconnect(), `ss -K`, linger2, MPTCP.
+    /// Somebody had the socket destroyed: `ss -K`, `bpf_sock_destroy` (tcp_abort).
+    Destroyed,
+    /// Closed here, and the peer did not close its end within tcp_fin_timeout (tcp_keepalive_timer).
+    FinWait2Timeout,
+    /// MPTCP gave up a subflow (net/mptcp).
+    MptcpSubflow,
+    /// A reset of its own accord that none of the above covers.
     OtherAbort,
     /// A RST arrived and was accepted (tcp_reset).
     FromPeer,
@@ -80,27 +90,22 @@ impl Mechanism {
         }
     }
 
-    /// How a reset of our own accord came about. Order matters: unread data is checked first by the kernel too
-    /// (net/ipv4/tcp.c, `__tcp_close`).
+    /// How a reset of our own accord came about. The kernel's own word comes first, where it has one for the place;
+    /// the socket tells the places apart that share a word or have none (before 6.10).
     pub fn of_abort(rst: &ConnectionAborted) -> Self {
-        match rst.reason.as_deref() {
-            Some("TCP_ABORT_ON_CLOSE") => return Self::CloseWithUnreadData,
-            Some("TCP_KEEPALIVE_TIMEOUT") => return Self::KeepaliveTimeout,
-            Some("TCP_ABORT_ON_MEMORY") => return Self::OutOfMemory,
-            _ => {}
+        let reason = word(rst);
+        if rst.mptcp || reason.is_some_and(|reason| reason.starts_with("MPTCP_")) {
+            return Self::MptcpSubflow;
         }
-        let socket = &rst.socket;
-        let closing = socket.state == TcpState::Close;
-        match (closing, socket.owned, socket.dead) {
-            (true, false, false) => Self::NeverAccepted,
-            (true, true, false) if rst.unread > 0 && rst.reason.is_none() => {
-                Self::CloseWithUnreadData
-            }
-            (true, true, false) if socket.linger_zero => Self::CloseWithLingerZero,
-            (false, _, false) if rst.reason.is_none() && rst.probes > 0 && socket.keepalive => {
-                Self::KeepaliveTimeout
-            }
-            _ => Self::OtherAbort,
+        match reason {
+            Some("TCP_ABORT_ON_CLOSE") => Self::CloseWithUnreadData,
+            Some("TCP_ABORT_ON_LINGER") => Self::CloseWithNegativeLinger2,
+            Some("TCP_ABORT_ON_MEMORY") => Self::OutOfMemory,
+            Some("TCP_KEEPALIVE_TIMEOUT") => Self::KeepaliveTimeout,
+            _ if rst.socket.state == TcpState::Close => closed(rst),
+            _ if rst.file == SocketFile::Unknown => Self::OtherAbort,
+            _ if rst.locked => locked(rst),
+            _ => timed_out(rst),
         }
     }
 
@@ -119,9 +124,14 @@ impl Mechanism {
             Self::OtherReply => "other-reply",
             Self::CloseWithUnreadData => "close-with-unread-data",
             Self::CloseWithLingerZero => "close-with-linger-zero",
+            Self::CloseWithNegativeLinger2 => "close-with-negative-linger2",
+            Self::Disconnected => "disconnected",
             Self::NeverAccepted => "never-accepted",
             Self::KeepaliveTimeout => "keepalive-timeout",
             Self::OutOfMemory => "out-of-memory",
+            Self::Destroyed => "destroyed",
+            Self::FinWait2Timeout => "fin-wait2-timeout",
+            Self::MptcpSubflow => "mptcp-subflow",
             Self::OtherAbort => "other-abort",
             Self::FromPeer => "from-peer",
         }
@@ -143,9 +153,14 @@ impl Mechanism {
             Self::OtherReply => "a socket refused a segment",
             Self::CloseWithUnreadData => "the socket was closed with data unread",
             Self::CloseWithLingerZero => "the socket was closed with SO_LINGER zero",
+            Self::CloseWithNegativeLinger2 => "the socket was closed with TCP_LINGER2 below zero",
+            Self::Disconnected => "the connection was dissolved by connect(AF_UNSPEC)",
             Self::NeverAccepted => "the connection was never accepted",
             Self::KeepaliveTimeout => "keepalive probes went unanswered",
             Self::OutOfMemory => "TCP memory or orphan limits were reached",
+            Self::Destroyed => "the socket was destroyed by somebody else",
+            Self::FinWait2Timeout => "the peer did not close its end in time",
+            Self::MptcpSubflow => "MPTCP gave up a subflow",
             Self::OtherAbort => "the connection was aborted locally",
             Self::FromPeer => "a RST arrived",
         }
@@ -180,6 +195,70 @@ fn met_listener(rst: &RstSent, handshake: Handshake) -> Mechanism {
             Mechanism::BadHandshakeAck
         }
         (false, false) => Mechanism::AckToListener,
+    }
+}
+
+/// The kernel's reason, where it says something; 6.10 passed an empty word everywhere.
+fn word(rst: &ConnectionAborted) -> Option<&str> {
+    rst.reason.as_deref().filter(|reason| *reason != "NOT_SPECIFIED")
+}
+
+/// The state was set before the reset was sent: by `__tcp_close`, or by `tcp_disconnect` under one of its callers.
+/// A file whose last reference is gone is in `__tcp_close`, one that is referred to in connect(), and a socket that
+/// never had one waited for accept(). The kernel's order: unread data is looked at before SO_LINGER; the socket is
+/// orphaned after both, and before TCP_LINGER2 and the limits of memory are looked at.
+fn closed(rst: &ConnectionAborted) -> Mechanism {
+    let socket = &rst.socket;
+    match (socket.owned, socket.dead, rst.file) {
+        (false, false, _) => Mechanism::NeverAccepted,
+        (true, false, SocketFile::Open) => Mechanism::Disconnected,
+        (true, false, SocketFile::Released) => being_closed(rst),
+        (false, true, SocketFile::None) => orphaned_by_close(rst),
+        _ => Mechanism::OtherAbort,
+    }
+}
+
+/// Where the kernel has words, it has one for unread data.
+fn being_closed(rst: &ConnectionAborted) -> Mechanism {
+    if rst.unread_bytes() > 0 && word(rst).is_none() {
+        Mechanism::CloseWithUnreadData
+    } else if rst.socket.linger_zero {
+        Mechanism::CloseWithLingerZero
+    } else {
+        Mechanism::OtherAbort
+    }
+}
+
+/// TCP_LINGER2 is looked at in FIN_WAIT2 only, when the FIN and all data before it are acknowledged; and ahead of the
+/// limits. Both have a word of their own where there are words.
+fn orphaned_by_close(rst: &ConnectionAborted) -> Mechanism {
+    match (word(rst), rst.linger2_negative && !rst.unacknowledged) {
+        (None, true) => Mechanism::CloseWithNegativeLinger2,
+        (None, false) => Mechanism::OutOfMemory,
+        _ => Mechanism::OtherAbort,
+    }
+}
+
+/// Of those that find the socket in its own state only `tcp_abort` takes its lock. One other may run under a lock that
+/// it did not take: 6.8 and later let a late timer of an orphan with data run as the lock is given back
+/// (`tcp_release_cb`), which only a word tells from `tcp_abort`.
+fn locked(rst: &ConnectionAborted) -> Mechanism {
+    if rst.socket.dead && rst.unacknowledged && word(rst).is_none() {
+        return Mechanism::OtherAbort;
+    }
+    Mechanism::Destroyed
+}
+
+/// Timers (net/ipv4/tcp_timer.c). The one of keepalive takes orphans in FIN_WAIT2 first, and sends probes only while
+/// nothing is unacknowledged; `tcp_out_of_resources` takes orphans with something to send.
+fn timed_out(rst: &ConnectionAborted) -> Mechanism {
+    let socket = &rst.socket;
+    let probed = socket.keepalive && rst.probes > 0;
+    match (word(rst), socket.dead, rst.unacknowledged) {
+        (_, true, false) if socket.state == TcpState::FinWait2 => Mechanism::FinWait2Timeout,
+        (None, _, false) if probed => Mechanism::KeepaliveTimeout,
+        (None, true, true) => Mechanism::OutOfMemory,
+        _ => Mechanism::OtherAbort,
     }
 }
 

@@ -3,6 +3,7 @@
 
 pub mod case;
 pub mod cause;
+pub mod ending;
 pub mod foreign;
 pub mod late_segment;
 mod later;

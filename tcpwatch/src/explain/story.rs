@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::verdict::{Amendment, Conclusion, Finding, Verdict};
+use super::verdict::{Amendment, Conclusion, Explanation, Finding, Remedy, Verdict};
 use crate::engine::Engine;
 use crate::event::*;
 
@@ -260,8 +260,18 @@ impl Story {
 
     /// This host aborts a connection by closing it with linger zero.
     pub(crate) fn aborts(self, local: &str, remote: &str) -> Self {
-        let socket = Socket { linger_zero: true, ..Self::connection(TcpState::Close) };
-        let rst = ConnectionAborted {
+        self.gives_up(local, remote, |rst| rst.socket.linger_zero = true)
+    }
+
+    /// This host gives a connection up of its own accord: nginx[77] is closing its socket, for no reason yet.
+    pub(crate) fn gives_up(
+        self,
+        local: &str,
+        remote: &str,
+        because: impl FnOnce(&mut ConnectionAborted),
+    ) -> Self {
+        let socket = Self::connection(TcpState::Close);
+        let mut rst = ConnectionAborted {
             time: self.now,
             netns: self.netns,
             flow: flow(local, remote),
@@ -272,9 +282,42 @@ impl Story {
             reason: None,
             user_timeout: 0,
             probes: 0,
-            task: Task { pid: 77, command: "nginx".into(), uid: 0, exit: None },
+            task: Task {
+                pid: 77,
+                command: "nginx".into(),
+                uid: 0,
+                exit: None,
+                oom_victim: false,
+                kernel: false,
+            },
+            locked: true,
+            file: SocketFile::Released,
+            fin_received: false,
+            unacknowledged: false,
+            linger2_negative: false,
+            mptcp: false,
+            memory_exceeded: false,
+            silence: None,
         };
+        because(&mut rst);
         self.tell(Event::ConnectionAborted(rst))
+    }
+
+    /// The process behind a socket was looked up.
+    pub(crate) fn holds(self, inode: u64, owner: Owner) -> Self {
+        let found = OwnerFound { time: self.now, netns: self.netns, inode, owner: Some(owner) };
+        self.tell(Event::OwnerFound(found))
+    }
+
+    /// A sysctl of the namespace described last.
+    pub(crate) fn knowing(mut self, sysctl: &str, value: &str) -> Self {
+        let described = self.events.iter_mut().rev().find_map(|event| match event {
+            Event::NamespaceDescribed(described) => Some(described),
+            _ => None,
+        });
+        let sysctls = &mut described.expect("a namespace").sysctls;
+        sysctls.insert(sysctl.into(), value.into());
+        self
     }
 
     /// A translated conversation loses its entry: client -> service, carried by back end.
@@ -329,6 +372,24 @@ impl Story {
     /// What the last verdict says: `code certainty: sentence`, or `unexplained: what is missing`.
     pub(crate) fn said(self) -> String {
         told(&self.verdicts().pop().expect("a story with a reset"))
+    }
+
+    /// The evidence of the last verdict: `source: text`, in one line.
+    pub(crate) fn evidence(self) -> String {
+        let lines = self.best().cause.evidence().into_iter();
+        lines.map(|line| format!("{}: {}", line.source, line.text)).collect::<Vec<_>>().join("; ")
+    }
+
+    /// What the last verdict advises.
+    pub(crate) fn remedy(self) -> Remedy {
+        self.best().cause.remedy()
+    }
+
+    fn best(self) -> Arc<Explanation> {
+        match self.verdicts().pop().expect("a story with a reset").finding {
+            Finding::Explained(best) => best,
+            Finding::Unexplained { missing } => panic!("unexplained: {missing:?}"),
+        }
     }
 
     /// Only the code, or `unexplained`.

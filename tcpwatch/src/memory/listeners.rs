@@ -33,6 +33,8 @@ pub struct Closed {
     pub at: Time,
     pub by: Option<Owner>,
     pub exit: Option<Exit>,
+    /// Connections in its accept queue.
+    pub waiting: u32,
 }
 
 impl KnownListener {
@@ -74,13 +76,15 @@ impl Listeners {
     /// A socket that listens anew is told twice when we missed its end.
     pub fn opened(&mut self, change: &ListenerChange) {
         if let Some(known) = self.living(change).filter(|known| known.listener.inode.is_some()) {
-            known.closed = Some(Closed { at: change.time, by: None, exit: None });
+            known.closed = Some(Closed { at: change.time, by: None, exit: None, waiting: 0 });
         }
         self.remember(change, false);
     }
 
     pub fn closed(&mut self, change: &ListenerChange) {
-        let closed = Closed { at: change.time, by: change.owner.clone(), exit: change.exit };
+        let waiting = change.listener.accept_queue.len;
+        let closed =
+            Closed { at: change.time, by: change.owner.clone(), exit: change.exit, waiting };
         if self.living(change).is_none() {
             // Closed before anybody told us it was open.
             self.remember(change, true);

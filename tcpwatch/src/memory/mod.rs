@@ -20,7 +20,7 @@ pub use contacts::Contacts;
 pub use coverage::Coverage;
 pub use flows::{Ending, Flows, Receiver};
 pub use handshakes::Handshakes;
-pub use listeners::{KnownListener, Listeners, takes};
+pub use listeners::{Closed, KnownListener, Listeners, takes};
 pub use namespaces::{Holder, Namespaces};
 pub use overflows::{Overflow, Overflows};
 pub use owners::Owners;

@@ -76,6 +76,14 @@ impl Namespaces {
         self.described.get(&netns)?.sysctls.get(name).map(String::as_str)
     }
 
+    /// A sysctl that the kernel keeps once for the whole host, and shows in the first namespace only.
+    pub fn sysctl_of_host(&self, name: &str) -> Option<&str> {
+        self.described
+            .values()
+            .find_map(|described| described.sysctls.get(name))
+            .map(String::as_str)
+    }
+
     fn hold(&mut self, addr: IpAddr, holder: Holder) {
         if self.holders.len() >= ADDRESSES && !self.holders.contains_key(&addr) {
             self.holders.retain(|_, holders| holders.iter().any(|holder| holder.until.is_none()));

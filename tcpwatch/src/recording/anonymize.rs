@@ -208,7 +208,7 @@ const KEPT_WHOLE: &[&str] = &["sysctls"];
 /// Texts that are words of the kernel's or ours, or times.
 const KEPT: &[&str] = &[
     "type", "time", "wall", "since", "until", "kernel", "version", "fact", "stage", "hook", "way",
-    "failed", "blind", "kind", "state", "substate", "reason", "tracking", "death", "ack",
+    "failed", "blind", "kind", "state", "substate", "file", "reason", "tracking", "ack", "death",
 ];
 
 /// Texts remembered; more are worked out again, with the same result.
@@ -336,8 +336,8 @@ mod tests {
     /// What may stay, said once more: words that are the same on every host, times, and addresses that are nobody's.
     fn is_harmless(key: &str, text: &str) -> bool {
         let word = [
-            "type", "fact", "stage", "way", "kind", "state", "substate", "reason", "tracking",
-            "death", "ack",
+            "type", "fact", "stage", "way", "kind", "state", "substate", "file", "reason",
+            "tracking", "ack", "death",
         ];
         let sentence = ["hook", "failed", "blind", "kernel", "version"];
         let time = ["time", "wall", "since", "until"];

@@ -5,22 +5,34 @@
 
 mod anonymize;
 mod context;
+mod directory;
 mod frame;
+mod frames;
+mod gap;
+mod limits;
 mod line;
+mod name;
+mod part;
 mod place;
 mod reader;
 mod recorder;
+mod repair;
 mod ring;
 #[cfg(test)]
 mod samples;
 mod segment;
+mod segments;
+mod single;
 mod stream;
+mod target;
 mod trigger;
 mod upgrade;
+mod writer;
 
 pub use anonymize::{Anonymizer, Level};
+pub use limits::{Floor, Retention, Rotation};
 pub use line::{Account, End, Header, Line, Start};
-pub use place::{Place, Rotation};
+pub use place::Place;
 pub use reader::{Damage, Reader};
 pub use recorder::{Flight, Recorder};
 pub use stream::{Stream, Told};

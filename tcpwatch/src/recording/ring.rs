@@ -88,6 +88,11 @@ impl Ring {
         self.gone += 1;
     }
 
+    /// Of what it has forgotten or given away.
+    pub(super) fn context(&self) -> &Context {
+        &self.context
+    }
+
     pub(super) fn span(&self) -> Duration {
         self.span
     }

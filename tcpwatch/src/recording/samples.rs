@@ -1,6 +1,11 @@
-//! Events for tests of this room.
+//! Events, headers and folders for tests of this room.
 
-use crate::event::{Event, NetNs, TcpState, Time};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::{env, fs, process};
+
+use super::line::{Header, Start};
+use crate::event::{Event, HostDescribed, NetNs, TcpState, Time};
 use crate::explain::story::{Story, removed};
 
 pub(super) fn tick(time: Time) -> Event {
@@ -51,4 +56,73 @@ pub(super) fn told_of_every_kind() -> Vec<Event> {
     let story = story.refuses_ack(SERVER, CLIENT, 5);
     let story = story.receives(CLIENT, SERVER, 7, TcpState::Established);
     story.closes("[::]:81", None).vanishes(1).events()
+}
+
+pub(super) fn header(run: &str, number: u32) -> Header {
+    let host = HostDescribed { time: Time(1), ..host() };
+    let (run, start) = (run.to_owned(), Start::Run);
+    Header { schema: super::SCHEMA, run, number, start, events_before: 0, context: 0, host }
+}
+
+fn host() -> HostDescribed {
+    match Story::new().events().swap_remove(0) {
+        Event::HostDescribed(host) => host,
+        other => unreachable!("a story begins with the host, not with {other:?}"),
+    }
+}
+
+/// A new folder, gone with the guard.
+pub(super) struct Folder(PathBuf);
+
+impl Folder {
+    pub(super) fn new() -> Self {
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        let path = env::temp_dir().join(format!("tcpwatch-{}-{number}", process::id()));
+        fs::create_dir(&path).expect("a new folder can be made");
+        Self(path)
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.0
+    }
+
+    /// What is in it, sorted.
+    pub(super) fn names(&self) -> Vec<String> {
+        let entries = fs::read_dir(&self.0).expect("our folder can be listed");
+        let name = |entry: std::io::Result<fs::DirEntry>| {
+            entry.expect("an entry").file_name().to_string_lossy().into_owned()
+        };
+        let mut names: Vec<_> = entries.map(name).collect();
+        names.sort();
+        names
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+/// A run with a refusal every so many milliseconds, and ticks.
+pub(super) fn refusals(count: u16, every: u64) -> Vec<Event> {
+    let story = (0..count).fold(Story::new().finds("0.0.0.0:22"), |story, n| {
+        story.after(every).syn_meets_nobody("10.0.0.1:80", &format!("10.0.0.9:{}", 1 + n))
+    });
+    let with_tick = |(n, event): (usize, Event)| {
+        let tick = (n % 10 == 9).then(|| tick(event.time()));
+        std::iter::once(event).chain(tick)
+    };
+    story.events().into_iter().enumerate().flat_map(with_tick).collect()
+}
+
+/// All that the recordings in a folder tell, and how many of them could not be read.
+pub(super) fn replayed(inputs: &[PathBuf]) -> (Vec<Event>, u64) {
+    let mut stream = super::Stream::open(inputs);
+    let events = std::iter::from_fn(|| stream.next_told()).filter_map(|told| match told {
+        super::Told::Event(event) => Some(event),
+        super::Told::Note(_) => None,
+    });
+    (events.collect(), stream.failed())
 }

@@ -1,78 +1,135 @@
-//! One file of a recording while it is written: frame after frame, each by one write.
+//! A segment while it is written: events gather into frames, and frames go to the writer.
 
-use std::io::{self, Write};
+use std::io;
 use std::time::Duration;
 
+use super::context::Context;
 use super::frame::{Frame, Gathering};
+use super::gap::Tally;
 use super::line::{End, Header};
-use super::place::Opened;
+use super::name;
+use super::writer::Writer;
 use crate::event::{Event, Time};
 
 /// A segment that is being written.
 pub(super) struct Segment {
-    to: Opened,
     gathering: Gathering,
+    /// What would be missing without the frame that is being gathered.
+    gathered: Tally,
+    /// What is missing since the writer did not keep up.
+    gap: Option<Tally>,
     begun: Time,
-    /// Bytes on disk.
+    /// Bytes given to the writer.
     size: u64,
-    /// Without the context.
+    /// Events given to the writer, without the context.
     events: u64,
 }
 
 impl Segment {
+    /// Its header goes out at once, so that whatever was written can be read.
     pub(super) fn begin(
-        to: Opened,
+        writer: &Writer,
+        compressed: bool,
         now: Time,
         header: &Header,
         context: &[Event],
     ) -> io::Result<Self> {
-        let gathering = Gathering::new(to.is_compressed())?;
-        let mut segment = Self { to, gathering, begun: now, size: 0, events: 0 };
+        let (gathering, gathered) = (Gathering::new(compressed)?, Tally::default());
+        let (gap, begun, size, events) = (None, now, 0, 0);
+        let mut segment = Self { gathering, gathered, gap, begun, size, events };
+        writer.begin(name::of(header));
         segment.gathering.add(now, &header.as_line());
         for event in context {
             segment.gathering.add(now, event);
-            segment.write_if_due(now)?;
+            if segment.gathering.is_due(now) {
+                segment.send_gathered(writer)?;
+            }
         }
+        segment.send_gathered(writer)?;
         Ok(segment)
     }
 
-    pub(super) fn event(&mut self, now: Time, event: &Event) -> io::Result<()> {
-        self.events += 1;
+    /// `context` has seen the event already.
+    pub(super) fn event(
+        &mut self,
+        writer: &Writer,
+        now: Time,
+        event: &Event,
+        context: &Context,
+    ) -> io::Result<()> {
+        if let Some(gap) = &mut self.gap {
+            gap.add(event);
+            if writer.keeps_up() {
+                self.close_gap(now, context);
+            }
+            return Ok(());
+        }
+        self.add(now, event);
+        if self.gathering.is_due(now) { self.offer(writer) } else { Ok(()) }
+    }
+
+    fn add(&mut self, now: Time, event: &Event) {
+        self.gathered.add(event);
         self.gathering.add(now, event);
-        self.write_if_due(now)
     }
 
-    /// A frame that was finished elsewhere.
-    pub(super) fn frame(&mut self, frame: &Frame) -> io::Result<()> {
-        self.write_gathered()?;
+    /// A frame that was finished elsewhere, and waits in memory already.
+    pub(super) fn frame(&mut self, writer: &Writer, frame: Frame) {
         self.events += frame.events;
-        self.size += self.to.write(&frame.bytes)?;
-        Ok(())
+        self.send(writer, frame.bytes);
     }
 
-    fn write_if_due(&mut self, now: Time) -> io::Result<()> {
-        if self.gathering.is_due(now) { self.write_gathered() } else { Ok(()) }
-    }
-
-    fn write_gathered(&mut self) -> io::Result<()> {
-        let frame = self.gathering.finish()?;
-        if !frame.bytes.is_empty() {
-            self.size += self.to.write(&frame.bytes)?;
+    /// What the writer has no room for is missing from here on.
+    fn offer(&mut self, writer: &Writer) -> io::Result<()> {
+        let (bytes, tally) = (self.gathering.finish()?.bytes, std::mem::take(&mut self.gathered));
+        let size = length(&bytes);
+        if writer.offer(bytes) {
+            self.size += size;
+            self.events += tally.events;
+        } else {
+            log::warn!("the recording does not keep up: events are missing in it from now on");
+            self.gap = Some(tally);
         }
         Ok(())
     }
 
-    pub(super) fn end(mut self, end: &End) -> io::Result<()> {
-        self.gathering.add(self.begun, &end.as_line());
-        self.write_gathered()?;
-        self.to.close()
+    /// Says what is missing, and tells again what it has changed.
+    fn close_gap(&mut self, now: Time, context: &Context) {
+        let Some(gap) = self.gap.take() else { return };
+        log::warn!("the recording keeps up again; {} events are missing in it", gap.events);
+        let retold = context.retold(now);
+        gap.told(now).iter().chain(&retold).for_each(|event| self.add(now, event));
     }
 
-    /// Leaves what is whole under its final name: it could not be continued.
-    pub(super) fn abandon(self) -> io::Result<()> {
-        self.to.close()
+    fn send_gathered(&mut self, writer: &Writer) -> io::Result<()> {
+        let bytes = self.gathering.finish()?.bytes;
+        self.events += std::mem::take(&mut self.gathered).events;
+        self.send(writer, bytes);
+        Ok(())
     }
 
+    fn send(&mut self, writer: &Writer, bytes: Vec<u8>) {
+        self.size += length(&bytes);
+        writer.write(bytes);
+    }
+
+    /// The last line says how many events came before it.
+    pub(super) fn end(
+        mut self,
+        writer: &Writer,
+        now: Time,
+        context: &Context,
+        end: impl FnOnce(u64) -> End,
+    ) -> io::Result<u64> {
+        self.close_gap(now, context);
+        let events = self.events + self.gathered.events;
+        self.gathering.add(now, &end(events).as_line());
+        self.send_gathered(writer)?;
+        writer.end();
+        Ok(events)
+    }
+
+    /// Bytes given to the writer.
     pub(super) fn size(&self) -> u64 {
         self.size
     }
@@ -80,15 +137,8 @@ impl Segment {
     pub(super) fn age(&self, now: Time) -> Duration {
         now.since(self.begun)
     }
-
-    /// Without the context.
-    pub(super) fn events(&self) -> u64 {
-        self.events
-    }
 }
 
-/// Writes all of `bytes` in one call where the system lets us.
-pub(super) fn write_whole(to: &mut impl Write, bytes: &[u8]) -> io::Result<u64> {
-    to.write_all(bytes)?;
-    Ok(u64::try_from(bytes.len()).unwrap_or(u64::MAX))
+fn length(bytes: &[u8]) -> u64 {
+    u64::try_from(bytes.len()).unwrap_or(u64::MAX)
 }

@@ -39,6 +39,11 @@ impl Clock {
         self.offset = i128::from(host.wall) - i128::from(host.time.0);
     }
 
+    /// Since 1970, in UTC.
+    pub(super) fn unix_nanos(&self, time: Time) -> i64 {
+        i64::try_from(self.offset + i128::from(time.0)).unwrap_or_default()
+    }
+
     pub fn at(&mut self, time: Time) -> Moment<'_> {
         let wall = self.offset + i128::from(time.0);
         let second = wall.div_euclid(NANOS);
@@ -121,6 +126,8 @@ mod tests {
         assert_eq!(moment.clock_time().to_string(), "12:05:01.000000");
         assert_eq!(moment.full().to_string(), "2026-11-21 12:05:01.000+00:00");
         assert_eq!(moment.rfc3339(), "2026-11-21T12:05:01.000000123Z");
+        let nanos = clock.unix_nanos(Time(samples::START.0 + 61_000_000_123));
+        assert_eq!(nanos, 1_795_262_701_000_000_123);
     }
 
     #[test]

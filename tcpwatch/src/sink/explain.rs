@@ -6,6 +6,7 @@ use std::io::{self, Write};
 use super::block::{Block, Weight};
 use super::clock::Span;
 use super::escape::cleaned;
+use super::evidence::age;
 use super::fold::{Folds, Key};
 use super::line::write_counted;
 use super::losses::Losses;
@@ -250,12 +251,6 @@ fn add_evidence(block: &mut Block, reset: Time, evidence: Vec<Evidence>) {
     }
 }
 
-/// How long before the reset, or after.
-fn age(reset: Time, at: Time) -> String {
-    let span = Span(reset.distance(at));
-    if at <= reset { format!("{span} before") } else { format!("{span} after") }
-}
-
 fn add_remedy(block: &mut Block, remedy: Remedy) {
     block.add("now", Weight::Must, cleaned(remedy.now));
     block.add("fix", Weight::Must, cleaned(remedy.fix));
@@ -384,13 +379,6 @@ RST #17  amended: not-yet-listening (observed)
   do not    use initialDelaySeconds as a guess of the start-up time
 "
         );
-    }
-
-    #[test]
-    fn evidence_bears_its_age() {
-        let reset = Time(100_000_000_000);
-        assert_eq!(age(reset, Time(87_700_000_000)), "12.3 s before");
-        assert_eq!(age(reset, Time(100_040_000_000)), "40 ms after");
     }
 
     #[test]

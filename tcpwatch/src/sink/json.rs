@@ -48,14 +48,8 @@ impl<W: Write> Json<W> {
     }
 
     fn lines(&mut self, explanation: &Explanation) -> Vec<EvidenceLine> {
-        let evidence = explanation.cause.evidence().into_iter();
-        evidence
-            .map(|line| EvidenceLine {
-                source: line.source,
-                time: line.at.map(|at| self.time(at)),
-                text: line.text,
-            })
-            .collect()
+        let evidence = explanation.cause.evidence();
+        evidence.into_iter().map(|line| EvidenceLine::of(line, &mut self.clock)).collect()
     }
 }
 
@@ -294,6 +288,25 @@ struct EvidenceLine {
     source: &'static str,
     time: Option<String>,
     text: String,
+}
+
+impl EvidenceLine {
+    fn of(line: verdict::Evidence, clock: &mut Clock) -> Self {
+        let time = line.at.map(|at| clock.at(at).rfc3339());
+        Self { source: line.source, time, text: line.text }
+    }
+}
+
+/// The same lines for a field of another format.
+#[cfg(feature = "parquet")]
+pub(super) fn evidence_text(
+    lines: Vec<verdict::Evidence>,
+    clock: &mut Clock,
+) -> io::Result<String> {
+    let lines: Vec<_> = lines.into_iter().map(|line| EvidenceLine::of(line, clock)).collect();
+    let mut text = Vec::new();
+    lines.serialize(&mut serde_json::Serializer::with_formatter(&mut text, Harmless))?;
+    Ok(String::from_utf8_lossy(&text).into_owned())
 }
 
 #[derive(Serialize)]

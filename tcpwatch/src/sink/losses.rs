@@ -51,6 +51,7 @@ fn reason(stage: LossStage) -> &'static str {
         LossStage::Malformed => "the records made no sense",
         LossStage::Late => "they came after their time had been dealt with",
         LossStage::Netlink => "the netlink socket overran",
+        LossStage::Recording => "the recording could not keep up",
     }
 }
 

@@ -3,10 +3,13 @@
 //! Formats gather bytes and hand them on when told to: one write per drain of the rings, because text is the
 //! slowest part of the whole way. What they write depends on the events alone, never on when it is written.
 
+mod account;
 mod banner;
 mod block;
 mod clock;
+mod csv;
 mod escape;
+mod evidence;
 mod explain;
 mod fold;
 mod json;
@@ -14,6 +17,10 @@ mod line;
 mod losses;
 mod out;
 mod paint;
+#[cfg(feature = "parquet")]
+mod parquet;
+mod pcapng;
+mod table;
 mod totals;
 mod wrap;
 
@@ -23,13 +30,18 @@ use std::time::Duration;
 use crate::event::{CoverageDeclared, EventsLost, HostDescribed, Time};
 use crate::explain::verdict::{Amendment, Totals, Verdict};
 
+pub use account::Account;
 pub use banner::Banner;
 pub use clock::Clock;
+pub use csv::Csv;
 pub use escape::Clean;
 pub use explain::Explain;
 pub use json::{Json, SCHEMA};
 pub use line::Line;
 pub use paint::Paint;
+#[cfg(feature = "parquet")]
+pub use parquet::Parquet;
+pub use pcapng::Pcapng;
 
 /// Where conclusions go. An error means that nobody reads any more.
 pub trait Sink {

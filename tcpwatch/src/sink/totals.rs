@@ -5,7 +5,6 @@ use std::io::{self, Write};
 use super::Summary;
 use super::escape::Clean;
 use super::paint::{Ink, Paint};
-use crate::event::NetNs;
 use crate::explain::verdict::NamespaceTotals;
 
 /// Writes the block that ends every text output.
@@ -36,21 +35,23 @@ fn write_causes(out: &mut Vec<u8>, summary: &Summary<'_>) -> io::Result<()> {
 }
 
 fn write_namespace(out: &mut Vec<u8>, namespace: &NamespaceTotals) -> io::Result<()> {
-    write!(out, "  netns   ")?;
-    write_netns(out, namespace.netns, namespace.name.as_deref())?;
-    write!(out, ": {} sent, ", namespace.sent)?;
-    match (namespace.out_rsts, namespace.difference) {
-        (Some(kernel), Some(difference)) => {
-            writeln!(out, "kernel OutRsts {kernel}, difference {difference}")
-        }
-        _ => writeln!(out, "kernel OutRsts not known (it was gone, or read only once)"),
-    }
+    writeln!(out, "  netns   {}", account(namespace))
 }
 
-fn write_netns(out: &mut Vec<u8>, netns: NetNs, name: Option<&str>) -> io::Result<()> {
-    match name {
-        Some(name) => write!(out, "{} ({netns})", Clean(name)),
-        None => write!(out, "{netns}"),
+/// One namespace: ours against the kernel's.
+pub(super) fn account(namespace: &NamespaceTotals) -> String {
+    let (netns, sent) = (namespace.netns, namespace.sent);
+    let netns = match &namespace.name {
+        Some(name) => format!("{} ({netns})", Clean(name)),
+        None => netns.to_string(),
+    };
+    match (namespace.out_rsts, namespace.difference) {
+        (Some(kernel), Some(difference)) => {
+            format!("{netns}: {sent} sent, kernel OutRsts {kernel}, difference {difference}")
+        }
+        _ => format!(
+            "{netns}: {sent} sent, kernel OutRsts not known (it was gone, or read only once)"
+        ),
     }
 }
 

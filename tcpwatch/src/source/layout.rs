@@ -41,8 +41,9 @@ impl Layout {
 }
 
 /// 6.18 brought the inode number into the sock, 6.14 the time into TIME_WAIT sockets; 5.10 keeps no plain pointer to the
-/// cgroup.
-const MAY_BE_MISSING: [&str; 3] = ["inode", "cgroup", "tw_made_at"];
+/// cgroup; 6.13 counts the references of files in another way; a kernel may be built without MPTCP.
+const MAY_BE_MISSING: [&str; 6] =
+    ["inode", "cgroup", "file_count", "file_ref", "is_mptcp", "tw_made_at"];
 
 #[derive(Debug, thiserror::Error)]
 enum Problem {

@@ -7,7 +7,7 @@ mod layout;
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 
-use crate::event::{Event, Time};
+use crate::event::{Event, Time, Way};
 
 pub use layout::Layout;
 
@@ -39,11 +39,14 @@ pub trait Live {
 pub struct Options {
     /// Kernel type information from a file.
     pub btf: Option<PathBuf>,
+    /// Ways of attaching that are not to be tried.
+    pub avoid: Vec<Way>,
 }
 
 /// Opens the running kernel.
 #[cfg(feature = "live")]
 pub fn open(options: &Options) -> anyhow::Result<Box<dyn Live>> {
-    let options = kernel::Options { btf: options.btf.clone(), ..kernel::Options::default() };
+    let (btf, avoid) = (options.btf.clone(), options.avoid.clone());
+    let options = kernel::Options { btf, avoid, ..kernel::Options::default() };
     Ok(Box::new(kernel::Watch::open(&options)?))
 }

@@ -4,6 +4,7 @@
 const ALL: &[&str] = &[
     "cli",
     "session",
+    "demo",
     "source",
     "recording",
     "decode",
@@ -28,6 +29,7 @@ pub(crate) const ROOMS: &[(&str, &[&str])] = &[
     ("command", ALL),
     ("cli", &["recording", "filter", "explain", "event"]),
     ("session", &["recording", "filter", "sink", "timeline", "engine", "explain", "event"]),
+    ("demo", &["source", "sink", "explain", "event"]),
     ("source", &["decode", "btf", "event", WIRE]),
     ("recording", &["event"]),
     ("decode", &["event", WIRE]),

@@ -33,15 +33,20 @@ impl Boot {
     }
 }
 
+/// What is booted.
+pub(crate) struct Machine<'a> {
+    pub(crate) kernel: &'a Kernel,
+    pub(crate) initramfs: &'a Path,
+    /// On the kernel's command line, after our own.
+    pub(crate) parameters: &'a str,
+    /// Where the second serial port goes, if the machine is to have one.
+    pub(crate) serial: Option<&'a Path>,
+}
+
 /// Boots and follows the guest until it is off, or time is up.
-pub(crate) fn boot(
-    kernel: &Kernel,
-    initramfs: &Path,
-    parameters: &str,
-    timeout: Duration,
-) -> Result<Boot> {
-    let start = Instant::now();
-    let qemu = Qemu::start(kernel, initramfs, parameters)?;
+pub(crate) fn boot(machine: &Machine<'_>, timeout: Duration) -> Result<Boot> {
+    let (start, kernel) = (Instant::now(), machine.kernel);
+    let qemu = Qemu::start(machine)?;
     let mut transcript = Transcript::default();
     let mut deadline = start + timeout;
     let timed_out = loop {
@@ -71,8 +76,8 @@ struct Qemu {
 }
 
 impl Qemu {
-    fn start(kernel: &Kernel, initramfs: &Path, parameters: &str) -> Result<Self> {
-        let mut command = command(kernel, initramfs, parameters);
+    fn start(machine: &Machine<'_>) -> Result<Self> {
+        let mut command = command(machine);
         let mut child = command
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -91,7 +96,8 @@ impl Drop for Qemu {
     }
 }
 
-fn command(kernel: &Kernel, initramfs: &Path, parameters: &str) -> Command {
+fn command(machine: &Machine<'_>) -> Command {
+    let Machine { kernel, initramfs, parameters, serial } = machine;
     let mut qemu = Command::new("qemu-system-x86_64");
     // Emulated even where the host has KVM: the same machine everywhere.
     qemu.args(["-accel", "tcg,thread=multi", "-smp", "2", "-m", "1024"]);
@@ -106,6 +112,9 @@ fn command(kernel: &Kernel, initramfs: &Path, parameters: &str) -> Command {
         "-serial",
         "stdio",
     ]);
+    if let Some(file) = serial {
+        qemu.arg("-serial").arg(format!("file:{}", file.display()));
+    }
     qemu.arg("-kernel").arg(&kernel.vmlinuz).arg("-initrd").arg(initramfs);
     qemu.arg("-append").arg(format!("console=ttyS0 quiet panic=-1 mitigations=off {parameters}"));
     qemu

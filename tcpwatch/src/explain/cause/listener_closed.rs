@@ -5,8 +5,9 @@ use std::fmt;
 use serde::Serialize;
 
 use super::Explains;
-use crate::event::{Endpoint, Exit, Owner, Time};
+use crate::event::{Endpoint, Owner, Time};
 use crate::explain::case::Case;
+use crate::explain::ending::How;
 use crate::explain::mechanism::Mechanism;
 use crate::explain::verdict::{Certainty, Evidence, Remedy};
 
@@ -22,18 +23,6 @@ pub struct ListenerClosed {
     pub closed_ago_s: f64,
     #[serde(skip)]
     closed_at: Time,
-}
-
-/// What ended the listener.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum How {
-    /// close() or shutdown() by a process that was not ending.
-    Close,
-    /// The process ended by itself, with this status.
-    Exit(u8),
-    /// The process was killed by this signal.
-    Signal(u8),
 }
 
 impl Explains for ListenerClosed {
@@ -81,12 +70,7 @@ impl Explains for ListenerClosed {
 
 impl ListenerClosed {
     fn ended(&self) -> String {
-        let by = self.closed_by.as_ref().map_or_else(|| "its owner".into(), ToString::to_string);
-        match self.how {
-            How::Close => format!("closed by {by}"),
-            How::Exit(status) => format!("closed as {by} exited with status {status}"),
-            How::Signal(signal) => format!("closed as {by} was killed by {}", signal_name(signal)),
-        }
+        self.how.closed(self.closed_by.as_ref())
     }
 }
 
@@ -96,33 +80,8 @@ impl fmt::Display for ListenerClosed {
     }
 }
 
-impl From<Option<Exit>> for How {
-    fn from(exit: Option<Exit>) -> Self {
-        match exit {
-            None => Self::Close,
-            Some(Exit::Status(status)) => Self::Exit(status),
-            Some(Exit::Signal(signal)) => Self::Signal(signal),
-        }
-    }
-}
-
 fn ago(seconds: f64) -> String {
     if seconds < 1.0 { format!("{:.1} ms", seconds * 1000.0) } else { format!("{seconds:.1} s") }
-}
-
-/// Names and numbers of the signals that end servers (include/uapi/asm-generic/signal.h).
-fn signal_name(number: u8) -> String {
-    let name = match number {
-        1 => "SIGHUP",
-        2 => "SIGINT",
-        3 => "SIGQUIT",
-        6 => "SIGABRT",
-        9 => "SIGKILL",
-        11 => "SIGSEGV",
-        15 => "SIGTERM",
-        _ => return format!("signal {number}"),
-    };
-    format!("{name} (signal {number})")
 }
 
 #[cfg(test)]

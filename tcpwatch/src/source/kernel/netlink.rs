@@ -121,7 +121,7 @@ fn collect(socket: &OwnedFd, answers: &mut Vec<u8>) -> io::Result<bool> {
 }
 
 /// Both closing messages begin with an errno, negated (`struct nlmsgerr`); 0 is success.
-fn error_of(payload: &[u8]) -> Option<io::Error> {
+pub fn error_of(payload: &[u8]) -> Option<io::Error> {
     let errno = u32_at(payload, 0)?.cast_signed();
     (errno < 0).then(|| io::Error::from_raw_os_error(errno.saturating_neg()))
 }
@@ -158,7 +158,8 @@ const HEADER: usize = 16;
 const ATTRIBUTE_HEADER: usize = 4;
 /// Without `NLA_F_NESTED` and `NLA_F_NET_BYTEORDER`.
 const NLA_TYPE_MASK: u16 = 0x3fff;
-const NLMSG_ERROR: u16 = 2;
+/// Also the answer to a request that asked for one.
+pub const NLMSG_ERROR: u16 = 2;
 const NLMSG_DONE: u16 = 3;
 const NLM_F_REQUEST: u16 = 0x001;
 const NLM_F_DUMP: u16 = 0x300;

@@ -34,6 +34,11 @@ impl Place {
         Self { netns, name: None, pid: None, file: None }
     }
 
+    /// Where a process lives. `None`: it is gone.
+    pub fn of_process(pid: u32) -> Option<Self> {
+        Some(Self { pid: Some(pid), ..Self::nowhere(inode_of_link(&link(pid))?) })
+    }
+
     /// Whether the name or the process still refers to this namespace.
     pub fn is_there(&self) -> bool {
         self.ways().any(|way| inode(&way) == Some(self.netns))
@@ -64,8 +69,8 @@ impl Place {
         })
     }
 
-    /// Moves the calling thread.
-    fn move_into(&self) -> io::Result<()> {
+    /// Moves the calling thread, for good.
+    pub fn move_into(&self) -> io::Result<()> {
         let file = self.open()?;
         move_into_link_name_space(file.as_fd(), Some(LinkNameSpaceType::Network))?;
         Ok(())

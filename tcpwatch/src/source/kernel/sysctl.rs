@@ -25,14 +25,19 @@ fn path(name: &str) -> String {
     format!("/proc/sys/{}", name.replace('.', "/"))
 }
 
-const NAMES: [&str; 15] = [
+const NAMES: [&str; 18] = [
     "net.core.somaxconn",
     "net.ipv4.tcp_abort_on_overflow",
     "net.ipv4.tcp_fin_timeout",
     "net.ipv4.tcp_keepalive_intvl",
     "net.ipv4.tcp_keepalive_probes",
     "net.ipv4.tcp_keepalive_time",
+    // Of the whole host, and shown in its first namespace only.
+    "net.ipv4.tcp_max_orphans",
     "net.ipv4.tcp_max_syn_backlog",
+    // Likewise.
+    "net.ipv4.tcp_mem",
+    "net.ipv4.tcp_migrate_req",
     "net.ipv4.tcp_synack_retries",
     "net.ipv4.tcp_syncookies",
     "net.netfilter.nf_conntrack_events",

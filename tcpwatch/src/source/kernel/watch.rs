@@ -116,6 +116,10 @@ impl Watch {
                     strays.push((rst.netns, rst.flow.local.addr));
                 }
                 Event::RstSent(rst) => strays.extend(of_listener(rst)),
+                // Who closes a socket is told with the reset; who loses one in use is not.
+                Event::ConnectionAborted(rst) if rst.socket.state != TcpState::Close => {
+                    self.ownerless.extend(rst.socket.inode.map(|inode| (rst.netns, inode)));
+                }
                 Event::RstReceived(rst) => {
                     self.ownerless.extend(rst.socket.inode.map(|inode| (rst.netns, inode)));
                 }
