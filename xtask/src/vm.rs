@@ -25,8 +25,8 @@ use std::fs;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-/// How long a guest may take, in seconds. Emulated, a whole run takes some tens.
-const TIMEOUT: u64 = 900;
+/// How long a guest may take, in seconds. Emulated, a whole run takes minutes, on a busy machine many.
+const TIMEOUT: u64 = 1_500;
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
