@@ -133,6 +133,8 @@ offsets! {
     skb_dst: Bytes(8), "sk_buff._skb_refdst";
     skb_nfct: Bytes(8), "sk_buff._nfct";
     dev_net: Bytes(8), "net_device.nd_net.net";
+    dev_name: Bytes(16), "net_device.name";
+    dst_dev: Bytes(8), "dst_entry.dev";
     route_type: Bytes(2), "rtable.rt_type";
     route6_flags: Bytes(4), "rt6_info.rt6i_flags";
     // struct nf_conn (include/net/netfilter/nf_conntrack.h).
@@ -142,6 +144,7 @@ offsets! {
     ct_original: Inside, "nf_conn.tuplehash[0].tuple";
     ct_reply: Inside, "nf_conn.tuplehash[1].tuple";
     ct_tcp_state: Bytes(1), "nf_conn.proto.tcp.state";
+    ct_zone: Bytes(2), "nf_conn.zone.id";
     tuple_source: Bytes(16), "nf_conntrack_tuple.src.u3";
     tuple_source_port: Bytes(2), "nf_conntrack_tuple.src.u.all";
     tuple_family: Bytes(2), "nf_conntrack_tuple.src.l3num";
@@ -170,6 +173,8 @@ pub enum Query {
     StructParameter { function: &'static str, name: &'static str },
     /// The same for the arguments of a BTF tracepoint (without the hidden first one).
     TracepointEnumParameter { tracepoint: &'static str, name: &'static str },
+    /// How many arguments the function takes: behind them an exit hook finds the return value.
+    FunctionArity { function: &'static str },
     /// How many arguments the tracepoint passes.
     TracepointArity { tracepoint: &'static str },
     /// The number behind an enumerator.
@@ -204,6 +209,10 @@ arguments! {
     tp_send_reset_reason: Query::TracepointEnumParameter { tracepoint: "tcp_send_reset", name: "sk_rst_reason" };
     /// `tcp_reset`: index of the packet (5.10 has none).
     tcp_reset_packet: Query::StructParameter { function: "tcp_reset", name: "sk_buff" };
+    /// `tcp_check_req`: index of the handshake.
+    check_req_request: Query::StructParameter { function: "tcp_check_req", name: "request_sock" };
+    /// `inet_csk_listen_start`: argument count (the second, `backlog`, went in 6.0).
+    listen_start_arity: Query::FunctionArity { function: "inet_csk_listen_start" };
     /// Tracepoint `kfree_skb`: index of the drop reason.
     tp_kfree_skb_reason: Query::TracepointEnumParameter { tracepoint: "kfree_skb", name: "skb_drop_reason" };
     /// Tracepoint `kfree_skb`: argument count (the fourth, from 6.11, is the receiving socket).

@@ -5,8 +5,8 @@ use aya_ebpf::helpers::{bpf_get_smp_processor_id, generated::bpf_ktime_get_boot_
 use aya_ebpf::maps::RingBuf;
 use aya_ebpf::maps::ring_buf::RingBufEntry;
 use tcpwatch_common::wire::{
-    self, AcceptQueueOverflowed, ConnectionAborted, ConntrackDestroyed, HandshakeAckRefused,
-    Header, LOSS_SLOTS, Listener, RstReceived, RstSent,
+    self, AcceptQueueOverflowed, ConnectionAborted, ConntrackDestroyed, ConntrackInvalid,
+    HandshakeAckRefused, Header, LOSS_SLOTS, Listener, PacketRejected, RstReceived, RstSent,
 };
 
 use crate::maps::{CHATTER, EVENTS, LOST};
@@ -33,9 +33,17 @@ unsafe impl Record for AcceptQueueOverflowed {}
 // SAFETY: as above.
 unsafe impl Record for Listener {}
 // SAFETY: as above.
+unsafe impl Record for PacketRejected {}
+// SAFETY: as above.
 unsafe impl Record for HandshakeAckRefused {}
 // SAFETY: as above.
 unsafe impl Record for ConntrackDestroyed {
+    fn ring() -> &'static RingBuf {
+        &CHATTER
+    }
+}
+// SAFETY: as above.
+unsafe impl Record for ConntrackInvalid {
     fn ring() -> &'static RingBuf {
         &CHATTER
     }

@@ -14,6 +14,7 @@
 )]
 
 mod emit;
+mod evicting;
 mod filter;
 mod hook;
 mod maps;

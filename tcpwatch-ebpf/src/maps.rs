@@ -5,6 +5,7 @@ use aya_ebpf::macros::map;
 use aya_ebpf::maps::{Array, LruHashMap, PerCpuArray, RingBuf};
 use tcpwatch_common::wire::{Ended, Losses, OwnNumber};
 
+use crate::evicting::Eviction;
 use crate::removing::Removal;
 
 /// Resets, overflows, listeners: what verdicts hang on. The loader may choose another size.
@@ -26,6 +27,10 @@ pub(crate) static ENABLED: Array<u32> = Array::with_max_entries(1, 0);
 /// What a thread (`pid_tgid`) is removing from conntrack.
 #[map]
 pub(crate) static REMOVING: LruHashMap<u64, Removal> = LruHashMap::with_max_entries(1024, 0);
+
+/// Who on this processor makes room in a full conntrack table. It is filled only while its hook is attached.
+#[map]
+pub(crate) static EVICTING: PerCpuArray<Eviction> = PerCpuArray::with_max_entries(1, 0);
 
 /// Processes that have ended lately. It is filled only while its hook is attached.
 #[map]

@@ -4,9 +4,9 @@
 //! softirq, on top of whoever it interrupts. It is the remover only if it came through one of the functions
 //! that remove in somebody's name. They note the thread here, and the death is looked up.
 //!
-//! A softirq on top of a flush, in the very thread that flushes, would still be told as the flush's work. That
-//! is negligible: the thread is in the kernel for milliseconds, and an entry that it does not get to first
-//! must be dropped for want of room while the table is being emptied.
+//! A softirq on top of a flush, in the very thread that flushes, would still be told as the flush's work, unless it is
+//! seen to make room (`evicting`). That is negligible: the thread is in the kernel for milliseconds, and has little left
+//! to be removed by others.
 
 use aya_ebpf::helpers::bpf_get_current_pid_tgid;
 use aya_ebpf::helpers::generated::bpf_ktime_get_boot_ns;

@@ -15,7 +15,7 @@ pub use keeping::{Destination, Keeping};
 
 use crate::event::{NetNs, Way};
 use crate::explain::verdict::Direction;
-use crate::filter::{Filter, Namespace, Net, Ports, cause_codes};
+use crate::filter::{FORMS, Filter, Namespace, Net, Ports, Span, When, cause_codes};
 use crate::recording::{Flight, Trigger};
 
 /// Why was this connection reset? TCP resets explained from the Linux kernel, live.
@@ -166,9 +166,26 @@ pub struct Replay {
     #[command(flatten)]
     pub wanted: Wanted,
 
+    #[command(flatten)]
+    pub times: Times,
+
     /// Show this many resets; all are counted
     #[arg(long, value_name = "N")]
     pub count: Option<NonZeroU64>,
+}
+
+/// Which part of a recording to show.
+#[derive(Args, Clone, Copy, Debug, Default)]
+#[command(next_help_heading = "Filters (what is hidden is still counted)")]
+pub struct Times {
+    /// Only resets at or after T: 2026-11-21T12:04:31Z, a local time such as '2026-11-21 12:04' or 12:04:31 (of the
+    /// recording's first day), or -5m (before its end). What came before still explains them
+    #[arg(long, value_name = "T", value_parser = parse_when, allow_hyphen_values = true)]
+    pub since: Option<When>,
+
+    /// Only resets at or before T, in the same forms
+    #[arg(long, value_name = "T", value_parser = parse_when, allow_hyphen_values = true)]
+    pub until: Option<When>,
 }
 
 #[derive(Args, Debug)]
@@ -187,6 +204,9 @@ pub struct Export {
 
     #[command(flatten)]
     pub wanted: Wanted,
+
+    #[command(flatten)]
+    pub times: Times,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -421,6 +441,7 @@ impl Wanted {
             hosts: self.host.clone(),
             causes: self.cause.clone(),
             direction: self.direction(),
+            span: Span::default(),
         }
     }
 
@@ -477,6 +498,14 @@ fn parse_netns(text: &str) -> Result<Netns, String> {
         return Err(FORMS.into());
     }
     Ok(Netns::Is(Namespace::Name(text.into())))
+}
+
+/// A span with a minus lies before the end.
+fn parse_when(text: &str) -> Result<When, String> {
+    match text.strip_prefix('-') {
+        Some(span) => duration(span).map(When::BeforeEnd).ok_or_else(|| FORMS.into()),
+        None => text.parse(),
+    }
 }
 
 fn parse_duration(text: &str) -> Result<Duration, String> {
@@ -576,7 +605,9 @@ Sysctls and what the kernel did stay, so does the explanation. Ports, process an
 const REPLAY_EXAMPLES: &str = "\
 Examples:
   tcpwatch replay incident.tcpw.jsonl.zst --explain
-  tcpwatch replay /var/lib/tcpwatch --port 8080 -o json
+  tcpwatch replay /var/lib/tcpwatch --port 8080 --since '2026-11-21 12:00' --until 12:30
+  tcpwatch replay n1.tcpw.jsonl.zst n2.tcpw.jsonl.zst     two hosts: merged by their clocks, resets between them joined
+  kubectl exec debugger -- tcpwatch record -o - --for 5m | tcpwatch replay - -o json
   zstdcat incident.tcpw.jsonl.zst | jq -c 'select(.type == \"rst_sent\")'   the events themselves";
 
 const EXPORT_EXAMPLES: &str = "\

@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::event::{ConnectionAborted, Event, RstReceived, RstSent, Time};
+use crate::event::{ConnectionAborted, Event, PacketRejected, RstReceived, RstSent, Time};
 use crate::explain::verdict::{Conclusion, Finding, NamespaceTotals, Totals, Verdict};
 use crate::memory::Memory;
 
@@ -35,6 +35,7 @@ pub struct Engine {
 enum OpenCase {
     Reply(RstSent),
     Abort(ConnectionAborted),
+    Rejection(PacketRejected),
 }
 
 impl Engine {
@@ -73,6 +74,7 @@ impl Engine {
             lost: self.memory.coverage.total_lost(),
             causes: self.causes.clone(),
             namespaces: self.namespaces(),
+            skews: Vec::new(),
         }
     }
 
@@ -83,6 +85,9 @@ impl Engine {
             }
             Event::ConnectionAborted(e) => {
                 self.sent.push_back((e.time.plus(SETTLE), OpenCase::Abort(e.clone())));
+            }
+            Event::PacketRejected(e) => {
+                self.sent.push_back((e.time.plus(SETTLE), OpenCase::Rejection(e.clone())));
             }
             Event::RstReceived(e) => {
                 self.received.push_back((e.time.plus(SETTLE_RECEIVED), e.clone()));
@@ -111,6 +116,7 @@ impl Engine {
         let verdict = match &case {
             OpenCase::Reply(rst) => self.concluded.reply(rst, &self.memory),
             OpenCase::Abort(rst) => self.concluded.abort(rst, &self.memory),
+            OpenCase::Rejection(rst) => self.concluded.rejection(rst, &self.memory),
         };
         let amendment = self.refusals.remember(&verdict, &self.memory.listeners);
         conclusions.push(self.count(verdict));
@@ -143,6 +149,7 @@ impl Engine {
             account.sent() > 0 || account.out_rsts().is_some_and(|n| n > 0)
         });
         told.map(|(netns, name, account)| NamespaceTotals {
+            host: None,
             netns,
             name: name.map(str::to_owned),
             sent: account.sent(),
@@ -163,7 +170,7 @@ const SETTLE_RECEIVED: Duration = Duration::from_millis(350);
 #[cfg(test)]
 mod tests {
     use crate::event::{Acknowledged, CountersRead, Event, Fact, NetNs, TcpState, Time};
-    use crate::explain::story::{Story, removed};
+    use crate::explain::story::{Late, Story, removed, talk};
     use crate::explain::verdict::{Direction, Errno};
 
     use super::*;
@@ -207,6 +214,34 @@ mod tests {
         assert!(
             matches!(&verdicts[0].finding, Finding::Unexplained { missing } if missing[0].starts_with("the sender"))
         );
+    }
+
+    #[test]
+    fn the_receiver_is_joined_though_both_ends_were_translated() {
+        let story = Story::new().finds("0.0.0.0:80").after(5);
+        let story = story.data_meets_listener(SERVER, "10.0.0.50:61000", 77).within(2);
+        let verdicts = story.receives(CLIENT, "10.96.0.1:80", 77, TcpState::Established).verdicts();
+        assert_eq!(verdicts.last().and_then(|verdict| verdict.joined), Some(1));
+    }
+
+    #[test]
+    fn a_refusal_is_known_again_by_what_it_acknowledges() {
+        let refused = |ack| {
+            let story = Story::new().after(5).syn_meets_nobody(SERVER, "10.0.0.50:61000").within(2);
+            let ack = Acknowledged::Number(ack);
+            let story = story.takes(CLIENT, "10.96.0.1:80", TcpState::SynSent, talk(), ack);
+            story.verdicts().last().and_then(|verdict| verdict.joined)
+        };
+        assert_eq!((refused(2), refused(3)), (Some(1), None));
+    }
+
+    #[test]
+    fn data_that_was_refused_is_not_told_as_a_reset_from_the_peer_too() {
+        let taken = || Story::new().after(5).receives_unseen(SERVER, CLIENT, TcpState::FinWait2);
+        let refused = taken().late_segment(SERVER, CLIENT, Late::to_orphan(talk()));
+        assert_eq!(refused.verdicts().len(), 1);
+        let reset_and_more = taken().data_meets_listener(SERVER, CLIENT, 5);
+        assert_eq!(reset_and_more.verdicts().len(), 2, "the socket was gone by then");
     }
 
     #[test]

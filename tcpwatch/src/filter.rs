@@ -1,5 +1,7 @@
 //! Which verdicts does the user want to see? Filters only hide: the account covers everything.
 
+mod span;
+
 use std::collections::VecDeque;
 use std::net::IpAddr;
 use std::str::FromStr;
@@ -8,6 +10,8 @@ use std::sync::Arc;
 use crate::event::{Endpoint, NetNs};
 use crate::explain::cause::Cause;
 use crate::explain::verdict::{Amendment, Direction, UNEXPLAINED, Verdict};
+
+pub use span::{FORMS, Span, When};
 
 /// Several values of one kind mean any of them; several kinds mean all of them; none means everything.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -20,6 +24,8 @@ pub struct Filter {
     /// Codes of the catalogue, or [`UNEXPLAINED`].
     pub causes: Vec<String>,
     pub direction: Option<Direction>,
+    /// By the wall clock of the host.
+    pub span: Span,
 }
 
 impl Filter {

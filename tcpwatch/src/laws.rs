@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use crate::engine::Engine;
 use crate::event::{
-    Acknowledged, ConnectionAborted, Event, EventsLost, Exit, Fact, LossStage, SocketFile,
-    TcpState, Time,
+    Acknowledged, ConnectionAborted, ConntrackDirection, Event, EventsLost, Exit, Fact, FilterHook,
+    LossStage, SocketFile, TcpState, Time,
 };
-use crate::explain::story::{Late, Story, expired, removed, talk};
+use crate::explain::story::{Late, Story, expired, reject_rule, removed, talk};
 use crate::explain::verdict::{Certainty, Conclusion, Finding};
 use crate::timeline::Timeline;
 
@@ -74,6 +74,34 @@ fn stories() -> Vec<(&'static str, Vec<Event>)> {
             ),
         ),
         ("linger zero", served().aborts(SERVER, CLIENT)),
+        (
+            "rejected",
+            served()
+                .rejects_syn(FilterHook::Input, SERVER, CLIENT)
+                .lists_rules(&[reject_rule("inet", Some(FilterHook::Input), 4)], true)
+                .within(2)
+                .refused(CLIENT, SERVER),
+        ),
+        (
+            "invalid, after an earlier connection was flushed",
+            served()
+                .loses_entry(CLIENT, SERVICE, OTHER, removed(300))
+                .after(90_000)
+                .finds_invalid(CLIENT, SERVICE, OTHER, ConntrackDirection::Reply)
+                .data_meets_nobody(CLIENT, OTHER),
+        ),
+        (
+            "evicted",
+            served()
+                .reads_conntrack(9, 100, 100, 0)
+                .evicts_entry(CLIENT, SERVICE, OTHER)
+                .after(1)
+                .reads_conntrack(9, 100, 100, 1)
+                .after(5)
+                .data_meets_listener(SERVER, CLIENT, 5)
+                .after(1)
+                .pickup_dies(CLIENT, SERVICE, SERVER),
+        ),
     ];
     let stories =
         stories.into_iter().chain(given_up()).chain(late_stories()).chain(foreign_stories());
@@ -191,7 +219,13 @@ fn every_reset_ends_in_a_verdict() {
 }
 
 fn is_reset(event: &Event) -> bool {
-    matches!(event, Event::RstSent(_) | Event::RstReceived(_) | Event::ConnectionAborted(_))
+    matches!(
+        event,
+        Event::RstSent(_)
+            | Event::RstReceived(_)
+            | Event::ConnectionAborted(_)
+            | Event::PacketRejected(_)
+    )
 }
 
 fn conclude(events: &[Event]) -> Vec<Conclusion> {

@@ -20,6 +20,8 @@
 //! * `timeline`: puts events in order of their own time.
 //! * `engine`: opens a case for each reset, waits a little for late evidence, closes it. Owns the `memory`.
 //! * `explain`: a `Case` is a view of what is known of one reset; each file under `explain/cause` is one cause.
+//! * `fleet`: where recordings of several hosts are read together, puts their conclusions in one order and joins both
+//!   ends of a reset that went from one to another. A host never sees into the memory of another.
 //! * `sink`: verdicts to bytes, one format per file.
 //!
 //! # Deliberately absent
@@ -43,6 +45,7 @@ pub mod recording;
 pub mod decode;
 pub mod filter;
 pub mod sink;
+pub mod fleet;
 pub mod timeline;
 pub mod engine;
 pub mod explain;

@@ -93,6 +93,12 @@ impl Namespace {
         self.enter(Counters::here)
     }
 
+    /// A counter of conntrack in this namespace, over all processors.
+    pub fn conntrack(&self, counter: &str) -> u64 {
+        self.enter(|| conntrack_here(counter))
+            .unwrap_or_else(|| panic!("conntrack has no counter {counter} in {self}"))
+    }
+
     /// TCP sockets of this namespace, as the kernel lists them.
     pub fn sockets(&self) -> Vec<TcpEntry> {
         self.enter(TcpEntry::all_here)
@@ -116,6 +122,14 @@ impl Drop for Namespace {
     fn drop(&mut self) {
         remove(&self.name);
     }
+}
+
+/// A line of names, then one of hexadecimal numbers for each processor.
+fn conntrack_here(counter: &str) -> Option<u64> {
+    let text = fs::read_to_string("/proc/thread-self/net/stat/nf_conntrack").ok()?;
+    let mut lines = text.lines();
+    let column = lines.next()?.split_whitespace().position(|name| name == counter)?;
+    lines.map(|line| u64::from_str_radix(line.split_whitespace().nth(column)?, 16).ok()).sum()
 }
 
 /// A tool that ran to its end with success.

@@ -15,6 +15,12 @@ use crate::socket::local;
 pub enum Need {
     /// nftables can drop packets.
     Nftables,
+    /// nftables can answer with a reset.
+    RejectRule,
+    /// A bridge can answer with a reset.
+    BridgeReject,
+    /// iptables of this variant (`nft`, `legacy`) can answer with a reset.
+    IptablesReject(&'static str),
     /// A service address can be translated, in turn to two back ends.
     Dnat(Dnat),
     /// The tool `conntrack` can flush.
@@ -45,6 +51,9 @@ impl Need {
         let lab = Namespace::new("trial");
         match self {
             Self::Nftables => lab.try_nft(&lose_port(ip, 1)).map(drop),
+            Self::RejectRule => lab.try_nft(REJECT).map(drop),
+            Self::BridgeReject => bridges(&lab).and_then(|()| lab.try_nft(BRIDGE_REJECT).map(drop)),
+            Self::IptablesReject(variant) => Self::iptables_reject(&lab, ip, variant),
             Self::Dnat(dnat) => dnat.install(&lab, ip, Backends::Two),
             Self::ConntrackTool => lab.try_run("conntrack -F").map(drop),
             Self::ConntrackTimeout => lab.enter(tracks_connections),
@@ -53,6 +62,19 @@ impl Need {
             Self::OwnMachine => is_alone(),
         }
     }
+}
+
+impl Need {
+    /// Rejects connections to our port with a reset, as iptables does it.
+    pub fn iptables_reject(lab: &Namespace, ip: Ip, variant: &str) -> Result<(), String> {
+        let tool = if ip == Ip::V4 { "iptables" } else { "ip6tables" };
+        let rule = format!("-A INPUT -p tcp --dport {PORT} -j REJECT --reject-with tcp-reset");
+        lab.try_run(&format!("{tool}-{variant} -w 10 {rule}")).map(drop)
+    }
+}
+
+fn bridges(lab: &Namespace) -> Result<(), String> {
+    lab.try_run("ip link add switch type bridge").map(drop)
 }
 
 fn tracks_connections() -> Result<(), String> {
@@ -89,6 +111,14 @@ pub fn family_works(ip: Ip) -> Result<(), String> {
     let bound = lab.enter(|| std::net::TcpListener::bind(at(ip.loopback(), 0)));
     bound.map(drop).map_err(|error| format!("no IP{ip}: {error}"))
 }
+
+const REJECT: &str = "add table inet guard\n\
+    add chain inet guard input { type filter hook input priority 0; }\n\
+    add rule inet guard input tcp dport 1 reject with tcp reset\n";
+
+const BRIDGE_REJECT: &str = "add table bridge guard\n\
+    add chain bridge guard prerouting { type filter hook prerouting priority 0; }\n\
+    add rule bridge guard prerouting tcp dport 1 reject with tcp reset\n";
 
 /// nftables commands that lose every arriving segment from this port; [`LOSE_NO_MORE`] ends it.
 pub fn lose_port(ip: Ip, port: u16) -> String {

@@ -61,6 +61,39 @@ impl Pair {
     }
 }
 
+/// A client and a server in one network, joined by a bridge that has no address in it.
+pub struct Switched {
+    pub ip: Ip,
+    pub client: Namespace,
+    pub switch: Namespace,
+    pub server: Namespace,
+}
+
+impl Switched {
+    pub fn joined(ip: Ip) -> Self {
+        let net = Self {
+            ip,
+            client: Namespace::new("client"),
+            switch: Namespace::new("switch"),
+            server: Namespace::new("server"),
+        };
+        net.switch.ip("link add switch type bridge\nlink set dev switch up");
+        for (port, end) in [("client", &net.client), ("server", &net.server)] {
+            cable(&net.switch, port, end);
+            net.switch.ip(&format!("link set dev {port} master switch"));
+        }
+        net.server.ip(&address_of(ip, "eth0", ip.address(1, 1)));
+        net.client.ip(&address_of(ip, "eth0", ip.address(1, 2)));
+        wait_until_reachable(&net.client, &net.server, net.address().ip());
+        net
+    }
+
+    /// Where the server is dialled.
+    pub fn address(&self) -> SocketAddr {
+        at(self.ip.address(1, 1), PORT)
+    }
+}
+
 /// How many back ends a service has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Backends {

@@ -83,7 +83,7 @@ impl Remote {
 
     /// The next TCP segment to its address, if one has arrived. What it says itself passes by here, too.
     fn next(&self) -> Option<Heard> {
-        let mut buffer = [0; 65_536];
+        let mut buffer = [0; 9_000];
         loop {
             match recvfrom::<LinkAddr>(self.packets.as_raw_fd(), &mut buffer) {
                 Ok((length, _)) => {

@@ -49,8 +49,8 @@ pub fn last_tick(recording: &Path) -> Timestamp {
     let (mut host, mut last) = (None, Time::default());
     while let Some(told) = stream.next_told() {
         match told {
-            Told::Event(Event::HostDescribed(described)) => host = Some(described),
-            Told::Event(Event::Tick { time }) => last = time,
+            Told::Event(_, Event::HostDescribed(described)) => host = Some(described),
+            Told::Event(_, Event::Tick { time }) => last = time,
             _ => {}
         }
     }

@@ -41,6 +41,17 @@ impl Report {
         );
     }
 
+    /// Exactly so many verdicts on resets that reached this namespace.
+    pub fn has_received(&self, namespace: &Namespace, count: usize) {
+        let received =
+            |v: &Verdict| v.direction() == "received" && v.netns() == Some(namespace.inode());
+        let found = self.verdicts().iter().filter(|verdict| received(verdict)).count();
+        self.demand(
+            found == count,
+            &format!("expected {count} verdicts on resets that reached {namespace}, got {found}"),
+        );
+    }
+
     /// The account of this namespace closes: what the kernel counted, tcpwatch saw, and nothing was lost.
     pub fn accounts_for(&self, namespace: &Namespace, resets: i64) {
         let accounts = self.totals["namespaces"].as_array();

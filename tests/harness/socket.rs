@@ -26,13 +26,26 @@ mod option {
     pub(super) struct DeferAccept;
     setsockopt_impl!(DeferAccept, libc::IPPROTO_TCP, libc::TCP_DEFER_ACCEPT, u32, SetStruct<u32>);
 
+    // include/uapi/linux/tcp.h.
+    #[derive(Clone, Copy)]
+    pub(super) struct Repair;
+    setsockopt_impl!(Repair, libc::IPPROTO_TCP, libc::TCP_REPAIR, i32, SetStruct<i32>);
+    pub(super) const REPAIR_ON: i32 = 1;
+    pub(super) const REPAIR_OFF_NO_PROBE: i32 = -1;
+
+    #[derive(Clone, Copy)]
+    pub(super) struct RepairQueue;
+    setsockopt_impl!(RepairQueue, libc::IPPROTO_TCP, libc::TCP_REPAIR_QUEUE, i32, SetStruct<i32>);
+    pub(super) const RECV_QUEUE: i32 = 1;
+    pub(super) const SEND_QUEUE: i32 = 2;
+
+    #[derive(Clone, Copy)]
+    pub(super) struct QueueSeq;
+    getsockopt_impl!(QueueSeq, libc::IPPROTO_TCP, libc::TCP_QUEUE_SEQ, u32, GetStruct<u32>);
+
     #[derive(Clone, Copy)]
     pub(super) struct Linger2;
     setsockopt_impl!(Linger2, libc::IPPROTO_TCP, libc::TCP_LINGER2, i32, SetStruct<i32>);
-
-    #[derive(Clone, Copy)]
-    pub(super) struct Repair;
-    setsockopt_impl!(Repair, libc::IPPROTO_TCP, libc::TCP_REPAIR, u32, SetStruct<u32>);
 
     #[derive(Clone, Copy)]
     pub(super) struct TcpInfo;
@@ -79,6 +92,12 @@ impl Namespace {
             .unwrap_or_else(|error| panic!("cannot listen on {address} in {self}: {error}"))
     }
 
+    /// A socket bound to the address that does not listen yet: several may be.
+    pub fn bound(&self, address: SocketAddr) -> OwnedFd {
+        self.enter(|| Listen::default().bind(address))
+            .unwrap_or_else(|error| panic!("cannot bind {address} in {self}: {error}"))
+    }
+
     /// Connects, and remembers from where even when it is refused.
     pub fn dial(&self, to: SocketAddr) -> Dialled {
         self.dial_from(0, to)
@@ -103,6 +122,20 @@ impl Namespace {
     }
 }
 
+/// The sequence numbers that a connection sends and expects next.
+pub fn queue_positions(stream: &TcpStream) -> (u32, u32) {
+    let set = |value| option::Repair.set(stream, &value).expect("root may repair a connection");
+    let position = |queue| {
+        option::RepairQueue.set(stream, &queue).expect("a connection has two queues");
+        option::QueueSeq.get(stream).expect("a queue under repair has a position")
+    };
+    set(option::REPAIR_ON);
+    let positions = (position(option::SEND_QUEUE), position(option::RECV_QUEUE));
+    // Without a window probe: the peer is to notice nothing.
+    set(option::REPAIR_OFF_NO_PROBE);
+    positions
+}
+
 /// How to listen.
 pub struct Listen {
     pub backlog: i32,
@@ -117,6 +150,12 @@ impl Default for Listen {
 
 impl Listen {
     fn open(&self, address: SocketAddr) -> nix::Result<TcpListener> {
+        let fd = self.bind(address)?;
+        listen(&fd, Backlog::new(self.backlog)?)?;
+        Ok(fd.into())
+    }
+
+    fn bind(&self, address: SocketAddr) -> nix::Result<OwnedFd> {
         let ip = Ip::of(address.ip());
         let fd = socket(ip.family(), SockType::Stream, SockFlag::SOCK_CLOEXEC, None)?;
         sockopt::ReuseAddr.set(&fd, &true)?;
@@ -124,9 +163,13 @@ impl Listen {
             sockopt::Ipv6V6Only.set(&fd, &self.v6_only)?;
         }
         bind(fd.as_raw_fd(), &storage(address))?;
-        listen(&fd, Backlog::new(self.backlog)?)?;
-        Ok(fd.into())
+        Ok(fd)
     }
+}
+
+/// `listen()` on a bound socket.
+pub fn listen_on(socket: &OwnedFd) -> nix::Result<()> {
+    listen(socket, Backlog::new(1)?)
 }
 
 /// Holds connections back until their first data, or no longer.
@@ -234,7 +277,7 @@ pub fn dissolve(stream: &TcpStream) {
 
 /// The socket goes without a word to its peer, as if its host had lost power.
 pub fn vanish(stream: TcpStream) {
-    option::Repair.set(&stream, &1).expect("root may repair sockets");
+    option::Repair.set(&stream, &option::REPAIR_ON).expect("root may repair sockets");
     drop(stream);
 }
 

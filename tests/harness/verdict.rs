@@ -116,6 +116,18 @@ impl Expected {
             .claim("what is missing".to_owned(), Verdict::is_honest_about_missing)
     }
 
+    /// No cause, or none for sure.
+    pub fn is_not_firm(self) -> Self {
+        self.claim("no firm cause".to_owned(), |v| {
+            v.0["certainty"].is_null() || v.0["certainty"] == "inferred"
+        })
+    }
+
+    /// What is missing names this.
+    pub fn lacks(self, what: &'static str) -> Self {
+        self.claim(format!("that {what} are missing"), move |v| v.text("missing").contains(what))
+    }
+
     pub fn mechanism(self, name: &'static str) -> Self {
         Self { mechanism: Some(name), ..self }
     }

@@ -104,6 +104,17 @@ impl Watch {
         sent
     }
 
+    /// Waits for a declaration that says this of a fact.
+    pub fn expect_coverage(&self, fact: &str, what: &str, says: impl Fn(&Value) -> bool) {
+        let declares = |line: &Value| {
+            let mut hooks = line["hooks"].as_array().into_iter().flatten();
+            hooks.any(|hook| hook["fact"] == fact && says(hook)).then_some(())
+        };
+        if self.heard.first(declares).is_none() {
+            self.fail(&format!("tcpwatch did not declare {fact} {what}"));
+        }
+    }
+
     /// Waits for a later word on a verdict.
     pub fn expect_amendment(&self, of: &Verdict, code: &str) -> Value {
         let amends = |line: &Value| {
@@ -230,16 +241,17 @@ fn indented(lines: &[impl Display]) -> String {
 
 /// The way by which a fact is seen on this host. Waits for a run to declare it.
 pub fn way_of(fact: &str) -> Option<String> {
+    row_of(fact)?["way"].as_str().map(str::to_owned)
+}
+
+fn row_of(fact: &str) -> Option<&'static Value> {
     let hooks = wait_for("a declared coverage", coverage)["hooks"].as_array()?;
-    let row = hooks.iter().find(|hook| hook["fact"] == fact)?;
-    row["way"].as_str().map(str::to_owned)
+    hooks.iter().find(|hook| hook["fact"] == fact)
 }
 
 /// Nothing of this fact stays unseen on this host. Waits for a run to declare it.
 pub fn sees_all_of(fact: &str) -> bool {
-    let hooks = wait_for("a declared coverage", coverage)["hooks"].as_array();
-    let row = hooks.into_iter().flatten().find(|hook| hook["fact"] == fact);
-    row.is_some_and(|row| !row["way"].is_null() && row["blind"].is_null())
+    row_of(fact).is_some_and(|row| !row["way"].is_null() && row["blind"].is_null())
 }
 
 /// What the hooks of this host turned out to be: the first coverage any run declared.

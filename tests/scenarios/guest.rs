@@ -4,18 +4,19 @@
 //! That line and the others that begin with `TCPWATCH-VM-` are read from the console by `cargo xtask vm`.
 
 use std::env;
-use std::fs::{self, File};
+use std::fs;
 use std::path::Path;
 use std::process::{Command, ExitCode};
 
 use libtest_mimic::Arguments;
 use nix::errno::Errno;
-use nix::kmod::{ModuleInitFlags, finit_module};
 use nix::mount::{MsFlags, mount};
 use nix::sys::prctl::set_name;
 use nix::sys::reboot::{RebootMode, reboot};
 use nix::sys::wait::{WaitStatus, wait};
 use nix::unistd::{Pid, sync};
+
+use harness::module;
 
 use crate::{delivery, runner};
 
@@ -98,18 +99,10 @@ fn link_var_run() {
 /// In the order of the list, which puts dependencies first.
 fn insert_modules() {
     let order = fs::read_to_string("/modules/order").unwrap_or_default();
-    for module in order.lines().filter(|line| !line.is_empty()) {
-        if let Err(error) = insert(Path::new(module)) {
-            println!("cannot insert {module}: {error}");
+    for path in order.lines().filter(|line| !line.is_empty()) {
+        if let Err(error) = module::insert(Path::new(path)) {
+            println!("cannot insert {path}: {error}");
         }
-    }
-}
-
-fn insert(module: &Path) -> Result<(), String> {
-    let file = File::open(module).map_err(|error| error.to_string())?;
-    match finit_module(file, c"", ModuleInitFlags::empty()) {
-        Ok(()) | Err(Errno::EEXIST) => Ok(()),
-        Err(error) => Err(error.to_string()),
     }
 }
 

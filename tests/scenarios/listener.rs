@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use harness::network::PORT;
 use harness::patience::idle;
-use harness::socket::Listen;
+use harness::socket::{Listen, listen_on};
 use harness::{Expected, Helper, Host, Ip, Watch, at};
+use nix::errno::Errno;
 
 use crate::scenario::scenarios;
 
@@ -15,6 +16,7 @@ scenarios! {
     both a_server_on_loopback_only_refuses_on_the_other_address;
     v4 a_server_for_ipv6_only_refuses_ipv4;
     both a_server_that_closed_its_listener_refuses;
+    both a_listen_that_fails_leaves_no_listener;
     both a_server_that_exited_refuses;
     both a_server_that_was_killed_refuses;
     both a_server_that_starts_three_seconds_late_refuses_and_is_found_later;
@@ -84,6 +86,26 @@ fn a_server_that_closed_its_listener_refuses(ip: Ip) {
         lives_on = Some(server);
     };
     after_the_server(ip, closes, |expected| expected.fact("how", "close"));
+}
+
+/// Of two sockets bound to one address only one gets to listen; the other's attempt is no listener.
+fn a_listen_that_fails_leaves_no_listener(ip: Ip) {
+    let host = Host::alone(ip);
+    let watch = Watch::on(&[&host.namespace]);
+    let before = host.namespace.counters();
+
+    let (server, late) =
+        (host.namespace.bound(host.address()), host.namespace.bound(host.address()));
+    listen_on(&server).expect("the first may listen");
+    assert_eq!(listen_on(&late), Err(Errno::EADDRINUSE));
+    drop(server);
+    let client = host.namespace.dial(host.address()).refused();
+
+    host.namespace.counters().since(&before).is(&[("OutRsts", 1), ("AttemptFails", 1)]);
+    let closed = |e: Expected| e.because("listener-closed").fact("how", "close");
+    let [sent, received] = refused(&host, host.address(), client).map(closed);
+    watch.expect_joined(&sent, &received);
+    one_reset(watch, &host);
 }
 
 /// A server exits with status 3. The next client is refused, and is told which process ended, and how.

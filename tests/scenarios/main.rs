@@ -15,6 +15,7 @@ mod demo;
 mod guest;
 mod handover;
 mod listener;
+mod netfilter;
 mod overflow;
 mod received;
 mod recording;
@@ -48,6 +49,7 @@ fn scenarios() -> Vec<Scenario> {
         conntrack::scenarios(),
         handover::scenarios(),
         listener::scenarios(),
+        netfilter::scenarios(),
         aborts::scenarios(),
         replies::scenarios(),
         received::scenarios(),

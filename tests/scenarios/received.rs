@@ -250,5 +250,6 @@ fn probe(host: &Host, far: &Far<'_>, how: &'static str) -> Expected {
 fn no_reset_sent(watch: Watch, host: &Host) {
     let report = watch.finish();
     report.has_sent(&host.namespace, 0);
+    report.has_received(&host.namespace, 1);
     report.accounts_for(&host.namespace, 0);
 }

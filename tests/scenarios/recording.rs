@@ -16,6 +16,7 @@ use harness::{
     wait_for,
 };
 use serde_json::Value;
+use tcpwatch::recording::EXTENSION;
 
 use crate::scenario::scenarios;
 use crate::{conntrack, guest, overflow};
@@ -215,7 +216,7 @@ fn two_writers_share_a_directory_and_repair_what_a_third_left(ip: Ip) {
         assert!(said.status.success(), "{:?}", said.stderr);
     }
     let names = names(&folder);
-    assert!(names.len() == 3 && names.iter().all(|name| name.ends_with(".zst")), "{names:?}");
+    assert!(names.len() == 3 && names.iter().all(|name| name.ends_with(EXTENSION)), "{names:?}");
 }
 
 fn a_reader_that_has_seen_enough_ends_a_recording_to_stdout(ip: Ip) {
@@ -231,7 +232,7 @@ fn a_view_nobody_reads_any_more_leaves_a_whole_recording(ip: Ip) {
     ends_well(&mut child, &host);
     let replay = Replay::json(folder.path(), &[&host.namespace]);
     assert!(!replay.stderr.contains("ends in the middle"), "{}", replay.stderr);
-    assert!(names(&folder)[0].ends_with(".zst"), "{:?}", names(&folder));
+    assert!(names(&folder)[0].ends_with(EXTENSION), "{:?}", names(&folder));
 }
 
 /// A tcpwatch whose reader goes away after these bytes.

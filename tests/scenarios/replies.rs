@@ -57,7 +57,7 @@ fn a_request_right_behind_a_close_was_written_after_it(ip: Ip) {
     let (server, client) = (host.address(), local(&client));
     let sent = Expected::sent(&host.namespace, server, client).mechanism("segment-to-time-wait");
     watch.expect_joined(&late(sent), &late(Expected::received(&host.namespace, client, server)));
-    one_reset(watch, &host);
+    one_reset_within(watch, &host);
 }
 
 /// The server's idle timer closes; the client's pool hands the connection out all the same.
@@ -81,7 +81,7 @@ fn a_request_behind_a_close_after_a_pause_is_a_keep_alive_race(ip: Ip) {
     };
     let sent = Expected::sent(&host.namespace, server, client).mechanism("segment-to-time-wait");
     watch.expect_joined(&race(sent), &race(Expected::received(&host.namespace, client, server)));
-    one_reset(watch, &host);
+    one_reset_within(watch, &host);
 }
 
 /// Only the server is on this host: how long the connection was idle, its own socket tells.
@@ -148,7 +148,7 @@ fn data_for_a_socket_shut_down_both_ways_was_written_after_that(ip: Ip) {
     let (address, client) = (host.address(), local(&client));
     let sent = Expected::sent(&host.namespace, address, client).mechanism("data-after-close");
     watch.expect_joined(&late(sent), &late(Expected::received(&host.namespace, client, address)));
-    one_reset(watch, &host);
+    one_reset_within(watch, &host);
 }
 
 fn the_second_segment_behind_a_close_meets_the_listener(ip: Ip) {
@@ -183,7 +183,7 @@ fn second_segment(ip: Ip, keep_listening: bool, mechanism: &'static str) {
     };
     watch.expect(&sent("segment-to-time-wait").fact("ended", "closed"));
     watch.expect(&sent(mechanism).fact("ended", "refused"));
-    resets(watch, &host, 2);
+    resets(watch, &host, [2, 0]);
 }
 
 fn data_behind_an_abort_meets_the_listener(ip: Ip) {
@@ -202,7 +202,7 @@ fn data_behind_an_abort_meets_the_listener(ip: Ip) {
     host.namespace.counters().since(&before).is(&[("OutRsts", 2)]);
     let sent = Expected::sent(&host.namespace, far.peer, far.local).mechanism("ack-to-listener");
     watch.expect(&sent.because("peer-wrote-after-close").fact("ended", "aborted"));
-    resets(watch, &host, 2);
+    resets(watch, &host, [2, 0]);
 }
 
 /// The client's host loses its connection without a word, and dials again from the same port.
@@ -230,7 +230,7 @@ fn a_port_that_the_server_still_knows_is_a_port_reuse(ip: Ip) {
         &reuse(sent.mechanism("bad-ack-to-syn")),
         &reuse(Expected::received(&host.namespace, host.address(), local(&again)).reset()),
     );
-    one_reset(watch, &host);
+    one_reset_within(watch, &host);
 }
 
 fn a_port_whose_last_connection_is_still_closing_is_a_port_reuse(ip: Ip) {
@@ -321,7 +321,7 @@ fn a_wrong_ack_when_both_ends_dial_is_a_bad_handshake_ack(ip: Ip) {
     host.namespace.counters().since(&before).is(&[("OutRsts", 1)]);
     let sent = Expected::sent(&host.namespace, far.peer, far.local).mechanism("bad-handshake-ack");
     watch.expect(&sent.because("bad-handshake-ack").fact("expected", far.ack));
-    one_reset(watch, &host);
+    resets(watch, &host, [1, 1]);
 }
 
 fn an_ack_that_is_no_valid_cookie_is_told_while_cookies_are_in_use(ip: Ip) {
@@ -366,7 +366,7 @@ fn many_closed_ports_from_one_source_are_a_scan(ip: Ip) {
     let scan = |e: Expected| e.because("scan").refused();
     let sent = Expected::sent(&host.namespace, port, client).mechanism("syn-to-no-socket");
     watch.expect_joined(&scan(sent), &scan(Expected::received(&host.namespace, client, port)));
-    resets(watch, &host, refused);
+    resets(watch, &host, [PORTS.into(), PORTS.into()]);
 }
 
 /// Longer than it takes to tell a connection that is kept alive from one that is in use.
@@ -429,12 +429,19 @@ fn crosses_the_close(far: &mut Far<'_>, server: TcpStream) {
     far.hears_rst();
 }
 
-fn one_reset(watch: Watch, host: &Host) {
-    resets(watch, host, 1);
+/// One reset, and who took it is on this host as well.
+fn one_reset_within(watch: Watch, host: &Host) {
+    resets(watch, host, [1, 1]);
 }
 
-fn resets(watch: Watch, host: &Host, count: i64) {
+fn one_reset(watch: Watch, host: &Host) {
+    resets(watch, host, [1, 0]);
+}
+
+/// So many sent and received.
+fn resets(watch: Watch, host: &Host, [sent, received]: [usize; 2]) {
     let report = watch.finish();
-    report.has_sent(&host.namespace, usize::try_from(count).expect("a count"));
-    report.accounts_for(&host.namespace, count);
+    report.has_sent(&host.namespace, sent);
+    report.has_received(&host.namespace, received);
+    report.accounts_for(&host.namespace, i64::try_from(sent).expect("a count"));
 }

@@ -28,6 +28,7 @@ fn understood(schema: u32, file: &Path) {
                 assert_eq!(header.schema, schema, "{}", file.display());
             }
             Ok(Some(Line::Unknown(kind))) => panic!("{}: not understood: {kind}", file.display()),
+            Ok(Some(Line::Damaged(how))) => panic!("{}: damaged: {how}", file.display()),
             Ok(Some(Line::Event(_) | Line::End(_))) => {}
             Ok(None) => return assert!(!is_cut, "{} is whole", file.display()),
             Err(Damage::Torn) if is_cut => return,
@@ -92,8 +93,8 @@ fn told(input: &Path) -> (Vec<Event>, Option<u64>) {
     let told: Vec<_> = std::iter::from_fn(|| stream.next_told()).collect();
     assert_eq!(stream.failed(), 0, "{}: {told:?}", input.display());
     let events = told.into_iter().filter_map(|told| match told {
-        Told::Event(event) => Some(event),
-        Told::Note(_) => None,
+        Told::Event(_, event) => Some(event),
+        Told::Note(_) | Told::Ended(_) => None,
     });
     (events.collect(), stream.account().map(|account| account.explained + account.unexplained))
 }

@@ -72,7 +72,7 @@ impl Args {
     /// Some scenarios on one version, recorded. Nobody waits for it, so it may take its time.
     pub(crate) fn recorded(version: &str, filter: &str, recording: Recording) -> Self {
         let (filter, recording, timeout) = (Some(filter.to_owned()), Some(recording), 4 * TIMEOUT);
-        Self { filter, recording, timeout, ..Self::for_kernels(&[version]) }
+        Self { filter, timeout, recording, ..Self::for_kernels(&[version]) }
     }
 }
 

@@ -19,7 +19,11 @@ pub struct ConntrackDestroyed {
     pub status: u32,
     /// `enum tcp_conntrack`: 1 SYN_SENT, 2 SYN_RECV, 3 ESTABLISHED, …
     pub tcp_state: u8,
-    pub pad: [u8; 7],
+    /// 1 when it was removed for want of room, within `early_drop`.
+    pub evicted: u8,
+    /// `nf_conn.zone.id`: equal tuples of different zones are different connections.
+    pub zone: u16,
+    pub pad: [u8; 4],
     /// Who removed it, when a task was about to remove this entry or many; all zero otherwise: then whoever was
     /// running had nothing to do with it, or nobody can tell.
     pub task: Task,

@@ -29,6 +29,8 @@ pub mod kind {
     pub const LISTENER_OPENED: u8 = 5;
     pub const LISTENER_CLOSED: u8 = 6;
     pub const CONNTRACK_DESTROYED: u8 = 7;
+    pub const PACKET_REJECTED: u8 = 8;
+    pub const CONNTRACK_INVALID: u8 = 9;
     pub const HANDSHAKE_ACK_REFUSED: u8 = 11;
 }
 

@@ -5,21 +5,23 @@
 //! proto: 5.10: net/ipv4/inet_connection_sock.c: void inet_csk_listen_stop(struct sock *sk)
 //! proto: 5.10: include/trace/events/sock.h: inet_sock_set_state(const struct sock *sk, const int oldstate, const int newstate)
 //!
-//! Both run in the context of who calls `listen()`, `close()` or exits: here the current task is the doer. A
-//! socket that listens without being bound gets its port only after the entry of `inet_csk_listen_start`, and
-//! is told with port 0.
+//! Both run in the context of who calls `listen()`, `close()` or exits: here the current task is the doer.
+//!
+//! `listen()` may fail (`EADDRINUSE`), and a socket that was not bound gets its port on the way: the exit of
+//! `inet_csk_listen_start` knows both. At its entry, where only a kprobe is to be had, a failing `listen()` is told as
+//! opened and a socket that was not bound with port 0. The tracepoint tells a failing one as opened and closed at once.
 
-use aya_ebpf::macros::{btf_tracepoint, fentry, kprobe};
-use aya_ebpf::programs::{BtfTracePointContext, FEntryContext, ProbeContext};
+use aya_ebpf::macros::{btf_tracepoint, fentry, fexit, kprobe};
+use aya_ebpf::programs::{BtfTracePointContext, FEntryContext, FExitContext, ProbeContext};
 use tcpwatch_common::wire::{Listener, kind};
 
 use crate::emit::Slot;
 use crate::filter;
-use crate::read::{CLOSE, Context, LISTEN, Queue, Read, Sock, describe_current};
+use crate::read::{CLOSE, Context, LISTEN, Queue, Read, Sock, argument, describe_current};
 
-#[fentry(function = "inet_csk_listen_start")]
-fn listener_opened_fentry(ctx: FEntryContext) -> i32 {
-    opened(&ctx)
+#[fexit(function = "inet_csk_listen_start")]
+fn listener_opened_fexit(ctx: FExitContext) -> i32 {
+    returned(&ctx)
 }
 
 #[kprobe(function = "inet_csk_listen_start")]
@@ -40,6 +42,12 @@ fn listener_closed_kprobe(ctx: ProbeContext) -> i32 {
 #[btf_tracepoint(function = "inet_sock_set_state")]
 fn listener_changed_tracepoint(ctx: BtfTracePointContext) -> i32 {
     changed(&ctx)
+}
+
+/// At the exit of `inet_csk_listen_start`: the value it returns stands behind its arguments.
+#[inline(always)]
+fn returned<C: Context>(ctx: &C) -> i32 {
+    if ctx.enumerator(argument!(listen_start_arity)) == 0 { opened(ctx) } else { 0 }
 }
 
 #[inline(always)]

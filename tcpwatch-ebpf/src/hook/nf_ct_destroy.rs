@@ -13,6 +13,7 @@ use aya_ebpf::programs::{FEntryContext, ProbeContext};
 use tcpwatch_common::wire::{ConntrackDestroyed, Task, kind};
 
 use crate::emit::Slot;
+use crate::evicting;
 use crate::filter;
 use crate::read::{CONFIRMED, Context, NfConn, describe_current, describe_nobody};
 use crate::removing;
@@ -61,6 +62,7 @@ fn conntrack_destroyed<C: Context>(ctx: &C) -> Option<()> {
 /// Returns the network namespace.
 #[inline(always)]
 fn fill(record: *mut ConntrackDestroyed, entry: NfConn, status: u32) -> Option<u32> {
+    let evicted = evicting::is_by_current();
     // SAFETY: `record` is a slot of the ring; the helper has no preconditions.
     unsafe {
         entry.describe_original(&raw mut (*record).original)?;
@@ -69,16 +71,19 @@ fn fill(record: *mut ConntrackDestroyed, entry: NfConn, status: u32) -> Option<u
         (*record).timeout = entry.timeout()?;
         (*record).status = status;
         (*record).tcp_state = entry.tcp_state()?;
-        (*record).pad = [0; 7];
-        describe_remover(entry, &raw mut (*record).task)?;
+        (*record).evicted = u8::from(evicted);
+        (*record).zone = entry.zone();
+        (*record).pad = [0; 4];
+        describe_remover(entry, evicted, &raw mut (*record).task)?;
     }
     entry.netns()
 }
 
-/// The current task, if it set out to remove this entry; nobody otherwise.
+/// The current task, if it set out to remove this entry; nobody otherwise, as where room was wanted, on top of a task
+/// that removes.
 #[inline(always)]
-fn describe_remover(entry: NfConn, out: *mut Task) -> Option<()> {
-    if removing::is_by_current(entry.id()) {
+fn describe_remover(entry: NfConn, evicted: bool, out: *mut Task) -> Option<()> {
+    if !evicted && removing::is_by_current(entry.id()) {
         return describe_current(out);
     }
     describe_nobody(out);

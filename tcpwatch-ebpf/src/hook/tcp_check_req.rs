@@ -13,7 +13,9 @@ use tcpwatch_common::wire::{HandshakeAckRefused, RstReceived, kind};
 
 use crate::emit::Slot;
 use crate::filter;
-use crate::read::{Context, Queue, Read, Request, Skb, Sock, TcpHeader, describe_conversation};
+use crate::read::{
+    Context, Queue, Read, Request, Skb, Sock, TcpHeader, argument, describe_conversation,
+};
 
 #[fentry(function = "tcp_check_req")]
 fn handshake_spoiled_fentry(ctx: FEntryContext) -> i32 {
@@ -34,8 +36,7 @@ fn called<C: Context>(ctx: &C) -> i32 {
 /// A handshake that succeeds leaves after the header and one number.
 #[inline(always)]
 fn check<C: Context>(ctx: &C) -> Option<()> {
-    let by_fast_open = ctx.raw(3) & 0xff != 0;
-    if by_fast_open || !filter::enabled() {
+    if argument!(check_req_request) != Some(2) || is_fast_open(ctx) || !filter::enabled() {
         return None;
     }
     let skb = Skb::new(ctx.pointer(1)?);
@@ -47,6 +48,12 @@ fn check<C: Context>(ctx: &C) -> Option<()> {
     }
     let wrong = tcp.acknowledges() && tcp.ack() != request.expected_ack()?;
     if wrong { ack_refused(ctx, request, skb, &tcp) } else { None }
+}
+
+/// The argument behind the handshake.
+#[inline(always)]
+fn is_fast_open<C: Context>(ctx: &C) -> bool {
+    ctx.raw(3) & 0xff != 0
 }
 
 #[inline(always)]

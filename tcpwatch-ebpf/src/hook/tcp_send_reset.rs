@@ -6,8 +6,9 @@
 //! proto: 5.10: include/trace/events/tcp.h: tcp_send_reset(const struct sock *sk, const struct sk_buff *skb)
 //! proto: 6.10: include/trace/events/tcp.h: tcp_send_reset(const struct sock *sk, const struct sk_buff *skb, const enum sk_rst_reason reason)
 //!
-//! The functions are also called for segments they do not answer, so their first tests are repeated here. The
-//! tracepoint stands behind those tests; before 6.10 it is silent without a full socket.
+//! The functions are also called for segments they do not answer, so their first tests are repeated here. What cannot be
+//! repeated is their judgement of signatures: a segment with a TCP-MD5 option that they refuse to answer is told as
+//! answered. The tracepoint stands behind all tests; before 6.10 it is silent without a full socket.
 
 use aya_ebpf::macros::{btf_tracepoint, fentry, kprobe};
 use aya_ebpf::programs::{BtfTracePointContext, FEntryContext, ProbeContext};

@@ -2,7 +2,7 @@
 
 use core::hint::black_box;
 
-use aya_ebpf::programs::{BtfTracePointContext, FEntryContext, ProbeContext};
+use aya_ebpf::programs::{BtfTracePointContext, FEntryContext, FExitContext, ProbeContext};
 use tcpwatch_common::wire::{NOT_GIVEN, way};
 
 use super::memory::{Direct, Memory, Probe, Read};
@@ -19,7 +19,7 @@ pub(crate) trait Context {
     /// A pointer argument that may carry a type; `None` when it is null.
     fn pointer(&self, index: usize) -> Option<Memory<Self::Read>>;
 
-    /// An enum argument whose position differs between kernels (1 to 3), or [`NOT_GIVEN`].
+    /// An int (an enum, what a function returns) whose position differs between kernels (1 to 3), or [`NOT_GIVEN`].
     ///
     /// A load from the context must have a constant offset in the instruction itself. So the positions are
     /// spelled out, `black_box` keeps the compiler from making one computed load of them, and the verifier
@@ -37,6 +37,22 @@ pub(crate) trait Context {
 }
 
 impl Context for FEntryContext {
+    type Read = Direct;
+    const WAY: u8 = way::FENTRY;
+
+    #[inline(always)]
+    fn raw(&self, index: usize) -> u64 {
+        self.arg(index)
+    }
+
+    #[inline(always)]
+    fn pointer(&self, index: usize) -> Option<Memory<Direct>> {
+        Memory::new(self.arg(index))
+    }
+}
+
+/// The exit of a function is told as the same way: attaching to it takes the same.
+impl Context for FExitContext {
     type Read = Direct;
     const WAY: u8 = way::FENTRY;
 

@@ -31,6 +31,19 @@ impl NfConn {
         Some((SYN_SENT..=CLOSE_WAIT).contains(&self.tcp_state()?) && self.is_tcp()?)
     }
 
+    /// A TCP connection whose packets carry other addresses on one side than on the other. The kernel sets the bits
+    /// where a rule has translated, and keeps them.
+    #[inline(always)]
+    pub(crate) fn is_translated_tcp(self) -> Option<bool> {
+        Some(self.status()? & (SRC_NAT | DST_NAT) != 0 && self.is_tcp()?)
+    }
+
+    /// 0, the zone of those in none, also where the kernel has no zones.
+    #[inline(always)]
+    pub(crate) fn zone(self) -> u16 {
+        self.0.get(field!(ct_zone)).unwrap_or(0)
+    }
+
     /// For entries of other protocols whatever they keep in that place.
     #[inline(always)]
     pub(crate) fn tcp_state(self) -> Option<u8> {
@@ -88,6 +101,8 @@ fn describe(tuple: Memory<Probe>, out: *mut Tuple) -> Option<()> {
 
 /// include/uapi/linux/netfilter/nf_conntrack_common.h: the entry was in the table.
 pub(crate) const CONFIRMED: u32 = 1 << 3;
+const SRC_NAT: u32 = 1 << 4;
+const DST_NAT: u32 = 1 << 5;
 /// include/uapi/linux/netfilter/nf_conntrack_tcp.h.
 const SYN_SENT: u8 = 1;
 const CLOSE_WAIT: u8 = 5;

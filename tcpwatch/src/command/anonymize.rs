@@ -13,12 +13,13 @@ pub(super) fn run(args: &Anonymize) -> anyhow::Result<()> {
     let place = place::of(&args.to, &args.keeping)?;
     let anonymizer = anonymizer(args.level, args.mapping.as_deref())?;
     let mut recorder = Recorder::patient(place)?.anonymized_by(Some(anonymizer));
-    let mut stream = Stream::open(&args.inputs);
+    let mut stream = Stream::open(&args.inputs).host_by_host();
     while let Some(told) = stream.next_told()
         && !recorder.has_stopped()
     {
         match told {
-            Told::Event(event) => recorder.record(&event),
+            Told::Event(_, event) => recorder.record(&event),
+            Told::Ended(_) => {}
             Told::Note(note) => log::warn!("{}", Clean(&note)),
         }
     }

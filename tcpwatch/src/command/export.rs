@@ -10,14 +10,16 @@ use super::new_file;
 use super::replay::{filter, play};
 use super::stdout::Stdout;
 use crate::cli::{Export, Format};
+use crate::recording::Stream;
 use crate::session::Session;
 use crate::sink::{Account, Csv, Json, Pcapng, Sink};
 
 pub(super) fn run(args: &Export) -> anyhow::Result<()> {
-    let filter = filter(&args.wanted)?;
     args.inputs.iter().try_for_each(|input| is_there(input))?;
+    let stream = Stream::open(&args.inputs);
+    let filter = filter(&args.wanted, &args.times, &stream)?;
     let sinks: Vec<Box<dyn Sink>> = vec![sink(args)?, Box::new(Account::new(io::stderr()))];
-    play(&args.inputs, Session::new(filter, None, sinks))
+    play(stream, Session::new(filter, None, sinks))
 }
 
 /// Asked before anything is written, so that a slip of the pen leaves no file behind.

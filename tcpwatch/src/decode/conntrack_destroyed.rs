@@ -17,12 +17,17 @@ pub(super) fn decode(record: &wire::ConntrackDestroyed) -> Result<ConntrackDestr
     Ok(ConntrackDestroyed {
         time,
         netns: NetNs(record.header.netns),
-        entry: ConntrackEntry { original: tuple(&record.original)?, reply: tuple(&record.reply)? },
+        entry: ConntrackEntry {
+            original: tuple(&record.original)?,
+            reply: tuple(&record.reply)?,
+            zone: record.zone,
+        },
         state: Some(ConntrackState::from_kernel(record.tcp_state)),
         seen_reply: record.status & SEEN_REPLY != 0,
         assured: record.status & ASSURED != 0,
         death: Some(death),
         remover: remover(death, &record.task),
+        evicted: record.evicted != 0,
     })
 }
 
@@ -63,6 +68,7 @@ mod tests {
         assert_eq!(gone.remover.unwrap().command.as_deref(), Some("nginx"));
         assert_eq!(gone.entry.original.to_string(), "10.0.0.2:50000 -> 10.96.0.1:80");
         assert!(gone.entry.is_dnat() && gone.assured && gone.seen_reply);
+        assert_eq!((gone.entry.zone, gone.evicted), (7, false));
         assert_eq!(gone.state, Some(ConntrackState::Established));
     }
 
@@ -73,6 +79,12 @@ mod tests {
         let gone = decode(&record).unwrap();
         let before_removal = Some(Duration::from_secs(30));
         assert_eq!((gone.death, gone.remover), (Some(Death::Expired { before_removal }), None));
+    }
+
+    #[test]
+    fn an_entry_removed_for_want_of_room_is_told_so() {
+        let record = wire::ConntrackDestroyed { evicted: 1, ..sample::conntrack_destroyed() };
+        assert!(decode(&record).unwrap().evicted);
     }
 
     #[test]

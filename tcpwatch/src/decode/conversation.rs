@@ -8,10 +8,10 @@ use crate::event::Conversation;
 pub(super) fn conversation(
     told: &wire::Conversation,
     socket: &wire::Socket,
-) -> Option<Conversation> {
+) -> Option<Box<Conversation>> {
     // The kernel counts the FIN with the data (net/ipv4/tcp_input.c, `tcp_rcv_nxt_update`).
     let fin = u32::from(socket.flags & socket_flag::PEER_ENDED != 0);
-    Some(Conversation {
+    Some(Box::new(Conversation {
         received_ago: span(told.received_ago)?,
         sent_ago: span(told.sent_ago)?,
         heard_ago: span(told.heard_ago)?,
@@ -20,7 +20,7 @@ pub(super) fn conversation(
         sent: told.sent,
         snd_una: told.snd_una,
         snd_nxt: told.snd_nxt,
-    })
+    }))
 }
 
 /// Milliseconds.
@@ -41,7 +41,7 @@ mod tests {
         let ended = wire::Socket { flags, ..socket };
         let talk = conversation(&told, &ended).unwrap();
         assert_eq!((talk.received, talk.sent, talk.unacknowledged()), (119, 4096, 10));
-        assert_eq!(talk.idle(), Duration::from_secs(60));
+        assert_eq!(talk.idle(), Duration::from_mins(1));
     }
 
     #[test]

@@ -4,10 +4,12 @@
 mod accept_queue_overflowed;
 mod connection_aborted;
 mod conntrack_destroyed;
+mod conntrack_invalid;
 mod conversation;
 mod flow;
 mod handshake_ack_refused;
 mod listener;
+mod packet_rejected;
 mod reset_reasons;
 mod rst_received;
 mod rst_sent;
@@ -65,6 +67,10 @@ impl Decoder {
             kind::CONNTRACK_DESTROYED => {
                 Event::ConntrackDestroyed(conntrack_destroyed::decode(&view(bytes)?)?)
             }
+            kind::PACKET_REJECTED => Event::PacketRejected(packet_rejected::decode(&view(bytes)?)?),
+            kind::CONNTRACK_INVALID => {
+                Event::ConntrackInvalid(conntrack_invalid::decode(&view(bytes)?)?)
+            }
             other => return Err(Malformed::UnknownKind(other)),
         })
     }
@@ -85,6 +91,8 @@ pub fn fact_of_kind(kind: u8) -> Option<Fact> {
         kind::HANDSHAKE_ACK_REFUSED => Fact::HandshakeAckRefused,
         kind::LISTENER_OPENED | kind::LISTENER_CLOSED => Fact::Listeners,
         kind::CONNTRACK_DESTROYED => Fact::ConntrackDestroyed,
+        kind::PACKET_REJECTED => Fact::PacketRejected,
+        kind::CONNTRACK_INVALID => Fact::ConntrackInvalid,
         _ => return None,
     })
 }

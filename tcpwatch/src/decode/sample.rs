@@ -1,9 +1,10 @@
 //! One record of each kind, as the hooks write them.
 
 use tcpwatch_common::wire::{
-    AcceptQueueOverflowed, Address, ConnectionAborted, ConntrackDestroyed, Conversation, Flow,
-    HandshakeAckRefused, Header, Listener, RstReceived, RstSent, Segment, Socket, Task, Tuple,
-    abort_flag, kind, socket_file, socket_flag, socket_kind, way,
+    AcceptQueueOverflowed, Address, ConnectionAborted, ConntrackDestroyed, ConntrackInvalid,
+    Conversation, DeviceName, Flow, HandshakeAckRefused, Header, Listener, PacketRejected,
+    RstReceived, RstSent, Segment, Socket, Task, Tuple, abort_flag, kind, socket_file, socket_flag,
+    socket_kind, way,
 };
 use zerocopy::IntoBytes;
 
@@ -18,6 +19,8 @@ pub(super) fn all() -> Vec<Vec<u8>> {
         handshake_ack_refused().as_bytes().to_vec(),
         listener_opened().as_bytes().to_vec(),
         conntrack_destroyed().as_bytes().to_vec(),
+        packet_rejected().as_bytes().to_vec(),
+        conntrack_invalid().as_bytes().to_vec(),
     ]
 }
 
@@ -132,14 +135,6 @@ pub(super) fn listener_opened() -> Listener {
 
 /// Up for 1000 seconds at 250 ticks each, with 60 seconds left.
 pub(super) fn conntrack_destroyed() -> ConntrackDestroyed {
-    let tuple = |source, destination, source_port, destination_port| Tuple {
-        source: v4(source),
-        destination: v4(destination),
-        source_port,
-        destination_port,
-        version: 4,
-        pad: [0; 3],
-    };
     ConntrackDestroyed {
         header: Header { time: 1000 * 1_000_000_000, ..header(kind::CONNTRACK_DESTROYED) },
         original: tuple([10, 0, 0, 2], [10, 96, 0, 1], 50_000, 80),
@@ -148,9 +143,54 @@ pub(super) fn conntrack_destroyed() -> ConntrackDestroyed {
         timeout: 760 * 250,
         status: 0x0e,
         tcp_state: 3,
-        pad: [0; 7],
+        evicted: 0,
+        zone: 7,
+        pad: [0; 4],
         task: task(),
     }
+}
+
+/// On its way through.
+pub(super) fn packet_rejected() -> PacketRejected {
+    PacketRejected {
+        header: header(kind::PACKET_REJECTED),
+        flow: flow(),
+        segment: segment(),
+        input: device(*b"eth0\0\0\0\0\0\0\0\0\0\0\0\0"),
+        output: device(*b"a-device-of-15-\0"),
+        hook: 2,
+        pad: [0; 7],
+    }
+}
+
+/// A packet of the back end.
+pub(super) fn conntrack_invalid() -> ConntrackInvalid {
+    ConntrackInvalid {
+        header: header(kind::CONNTRACK_INVALID),
+        original: tuple([10, 0, 0, 2], [10, 96, 0, 1], 50_000, 80),
+        reply: tuple([10, 0, 0, 1], [10, 0, 0, 2], 80, 50_000),
+        segment: segment(),
+        zone: 7,
+        tcp_state: 3,
+        ctinfo: 3,
+        pad: [0; 4],
+    }
+}
+
+fn tuple(source: [u8; 4], destination: [u8; 4], source_port: u16, destination_port: u16) -> Tuple {
+    Tuple {
+        source: v4(source),
+        destination: v4(destination),
+        source_port,
+        destination_port,
+        version: 4,
+        pad: [0; 3],
+    }
+}
+
+fn device(name: [u8; 16]) -> DeviceName {
+    let (words, _) = name.as_chunks::<4>();
+    std::array::from_fn(|at| u32::from_ne_bytes(words[at]))
 }
 
 /// Uptime in seconds, and the low half of the tick counter of a kernel with that many ticks per second.

@@ -70,6 +70,10 @@ impl Sink for Heard {
         Ok(())
     }
 
+    fn host(&mut self, _host: &HostDescribed) -> io::Result<()> {
+        Ok(())
+    }
+
     fn coverage(&mut self, _coverage: &CoverageDeclared) -> io::Result<()> {
         Ok(())
     }

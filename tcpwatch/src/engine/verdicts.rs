@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::event::{
-    Acknowledged, ConnectionAborted, Endpoint, NetNs, Owner, RstReceived, RstSent, Socket,
-    TcpFlags, TcpState, Time,
+    Acknowledged, ConnectionAborted, Endpoint, NetNs, Owner, PacketRejected, RstReceived, RstSent,
+    Socket, TcpFlags, TcpState, Time,
 };
 use crate::explain::case::{Case, Symptom as Opened};
 use crate::explain::mechanism::Mechanism;
@@ -34,8 +34,7 @@ impl Concluded {
         let case = Case::new(Opened::Reply(rst), memory);
         let (symptom, errno) = felt_by_peer(case.mechanism(), rst.segment.flags);
         let (finding, also) = conclude(&case);
-        let service =
-            case.lost_translation().yes().map(|lost| lost.entry.entry.original.destination);
+        let service = case.service();
         self.keep(Verdict {
             id: 0,
             time: rst.time,
@@ -54,6 +53,7 @@ impl Concluded {
             also,
             owner: holder(rst, &case),
             joined: None,
+            peer: None,
         })
     }
 
@@ -78,16 +78,45 @@ impl Concluded {
             also,
             owner: loser(rst, &case),
             joined: None,
+            peer: None,
+        })
+    }
+
+    /// Nobody holds it: the rule speaks in the name of the packet's destination.
+    pub(super) fn rejection(&mut self, rst: &PacketRejected, memory: &Memory) -> Arc<Verdict> {
+        let case = Case::new(Opened::Rejection(rst), memory);
+        let (symptom, errno) = felt_by_peer(case.mechanism(), rst.segment.flags);
+        let (finding, also) = conclude(&case);
+        self.keep(Verdict {
+            id: 0,
+            time: rst.time,
+            netns: rst.netns,
+            namespace: memory_name(memory, rst.netns),
+            direction: Direction::Sent,
+            flow: rst.flow,
+            service: None,
+            symptom,
+            errno,
+            mechanism: case.mechanism(),
+            reason: None,
+            state: None,
+            rst: RstHeader { seq: rst.rst_seq(), ack: rst.rst_ack(), ttl: None },
+            finding,
+            also,
+            owner: None,
+            joined: None,
+            peer: None,
         })
     }
 
     /// `None` when no reset was received at all: on kernels that show no packet the same call announces data after
-    /// shutdown, and is followed at once by a RST from this very flow (net/ipv4/tcp_input.c, `tcp_rcv_state_process`).
+    /// shutdown, and is followed at once by a RST from this very socket (net/ipv4/tcp_input.c, `tcp_rcv_state_process`).
     pub(super) fn received(&mut self, rst: &RstReceived, memory: &Memory) -> Option<Arc<Verdict>> {
-        if rst.ttl.is_none() && memory.flows.replied_right_after(rst.netns, rst.flow, rst.time) {
+        if rst.ttl.is_none() && memory.flows.refused_instead(rst) {
             return None;
         }
-        let sender = memory.flows.sender_of(rst).and_then(|at| self.sender(at, rst.flow.local));
+        let sender =
+            memory.flows.sender_of(rst).and_then(|sent| self.sent.get(&sent)).map(Arc::as_ref);
         let (symptom, errno) = felt_here(&rst.socket);
         let (finding, also) = match sender {
             Some(sender) => (sender.finding.clone(), sender.also.clone()),
@@ -113,12 +142,9 @@ impl Concluded {
             also,
             owner: rst.socket.inode.and_then(|inode| memory.owners.of(inode)).cloned(),
             joined: sender.map(|sender| sender.id),
+            peer: None,
         };
         Some(Arc::new(self.number(verdict)))
-    }
-
-    fn sender(&self, at: Time, receiver: Endpoint) -> Option<&Verdict> {
-        self.sent.get(&(at, receiver)).map(Arc::as_ref)
     }
 
     fn keep(&mut self, verdict: Verdict) -> Arc<Verdict> {
@@ -166,10 +192,14 @@ fn felt_by_peer(mechanism: Mechanism, answered: TcpFlags) -> (Symptom, Option<Er
         return (Symptom::Refused, Some(Errno::ECONNREFUSED));
     }
     match mechanism {
+        // The other end has only half a connection, and nobody has accepted it yet.
+        Mechanism::Rejected if answered.syn() => (Symptom::Reset, None),
         // The peer waits for a handshake that we never began, or has forgotten: it tries again, unharmed.
         Mechanism::SynAckToNoSocket | Mechanism::BadAckToSyn => (Symptom::Reset, None),
-        // It has our FIN: whatever it reads is the end of the stream, what it writes fails.
-        Mechanism::SegmentToTimeWait => (Symptom::Reset, Some(Errno::EPIPE)),
+        // It has our FIN, or gets it before the RST: it reads the end of the stream, and what it writes fails.
+        Mechanism::SegmentToTimeWait | Mechanism::DataAfterClose => {
+            (Symptom::Reset, Some(Errno::EPIPE))
+        }
         _ => (Symptom::Reset, Some(Errno::ECONNRESET)),
     }
 }

@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Endpoint, NetNs, Time};
+use super::{Endpoint, NetNs, PacketId, Segment, Time};
 
 /// A conntrack entry died while its connection was alive.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -22,6 +22,56 @@ pub struct ConntrackDestroyed {
     pub death: Option<Death>,
     /// Who removed it, when it was removed by hand and the remover is known.
     pub remover: Option<Remover>,
+    /// It was seen to be removed for want of room, within `early_drop`. False also where that cannot be seen.
+    #[serde(default)]
+    pub evicted: bool,
+}
+
+/// Conntrack found fault with a packet of a translated connection (`nf_ct_l4proto_log_invalid`). Such a packet is not
+/// translated, if it is invalid; some that are only ignored are told the same way and go on as others do.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ConntrackInvalid {
+    pub time: Time,
+    /// The namespace that keeps the entry.
+    pub netns: NetNs,
+    /// The entry it belongs to, which lives on.
+    pub entry: ConntrackEntry,
+    pub state: ConntrackState,
+    pub direction: ConntrackDirection,
+    /// The packet.
+    pub segment: Segment,
+    pub packet: PacketId,
+}
+
+impl ConntrackInvalid {
+    /// The headers of the packet.
+    pub fn headers(&self) -> Tuple {
+        match self.direction {
+            ConntrackDirection::Original => self.entry.original,
+            ConntrackDirection::Reply => self.entry.reply,
+        }
+    }
+
+    /// The headers it would have had behind the translation.
+    pub fn translated(&self) -> Tuple {
+        match self.direction {
+            ConntrackDirection::Original => self.entry.reply.reversed(),
+            ConntrackDirection::Reply => self.entry.original.reversed(),
+        }
+    }
+
+    /// Its entry makes other headers of these.
+    pub fn is_of_translation(&self) -> bool {
+        self.headers() != self.translated()
+    }
+}
+
+/// Which way a packet goes through a conntrack entry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ConntrackDirection {
+    Original,
+    Reply,
 }
 
 /// Both directions of an entry, in header words.
@@ -31,6 +81,9 @@ pub struct ConntrackEntry {
     pub original: Tuple,
     /// Back end to client: what answers look like before they are translated back.
     pub reply: Tuple,
+    /// Equal tuples of different zones are different connections (`ct zone`, Open vSwitch); 0 is the zone of all others.
+    #[serde(default)]
+    pub zone: u16,
 }
 
 impl ConntrackEntry {
@@ -45,6 +98,13 @@ impl ConntrackEntry {
 pub struct Tuple {
     pub source: Endpoint,
     pub destination: Endpoint,
+}
+
+impl Tuple {
+    /// What an answer looks like where nothing is translated.
+    pub fn reversed(self) -> Self {
+        Self { source: self.destination, destination: self.source }
+    }
 }
 
 impl fmt::Display for Tuple {
@@ -103,6 +163,23 @@ pub enum ConntrackState {
 }
 
 impl ConntrackState {
+    /// As `conntrack -L` prints it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::None => "NONE",
+            Self::SynSent => "SYN_SENT",
+            Self::SynRecv => "SYN_RECV",
+            Self::Established => "ESTABLISHED",
+            Self::FinWait => "FIN_WAIT",
+            Self::CloseWait => "CLOSE_WAIT",
+            Self::LastAck => "LAST_ACK",
+            Self::TimeWait => "TIME_WAIT",
+            Self::Close => "CLOSE",
+            Self::SynSent2 => "SYN_SENT2",
+            Self::Unknown => "unknown state",
+        }
+    }
+
     pub fn from_kernel(number: u8) -> Self {
         match number {
             0 => Self::None,
@@ -117,5 +194,11 @@ impl ConntrackState {
             9 => Self::SynSent2,
             _ => Self::Unknown,
         }
+    }
+}
+
+impl fmt::Display for ConntrackState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
     }
 }

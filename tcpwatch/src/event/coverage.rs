@@ -23,6 +23,9 @@ pub struct HookCoverage {
     pub failed: Vec<String>,
     /// What can no longer be told, as a sentence; empty when all can.
     pub blind: String,
+    /// The kernel has not loaded the code that does it: there is nothing to be seen, and it is watched for.
+    #[serde(default)]
+    pub idle: bool,
 }
 
 /// Kinds of facts a hook tells.
@@ -36,10 +39,12 @@ pub enum Fact {
     HandshakeAckRefused,
     Listeners,
     ConntrackDestroyed,
+    PacketRejected,
+    ConntrackInvalid,
 }
 
 impl Fact {
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 9] = [
         Self::RstSent,
         Self::ConnectionAborted,
         Self::RstReceived,
@@ -47,6 +52,8 @@ impl Fact {
         Self::HandshakeAckRefused,
         Self::Listeners,
         Self::ConntrackDestroyed,
+        Self::PacketRejected,
+        Self::ConntrackInvalid,
     ];
 
     pub fn name(self) -> &'static str {
@@ -58,6 +65,8 @@ impl Fact {
             Self::HandshakeAckRefused => "handshake ACKs refused",
             Self::Listeners => "listeners",
             Self::ConntrackDestroyed => "conntrack entries destroyed",
+            Self::PacketRejected => "packets rejected",
+            Self::ConntrackInvalid => "packets invalid to conntrack",
         }
     }
 }
@@ -101,6 +110,7 @@ pub struct EventsLost {
     pub since: Time,
     pub until: Time,
     pub fact: Fact,
+    /// 0: nobody knows whether there were any, and absence proves nothing all the same.
     pub count: u64,
     pub stage: LossStage,
 }
@@ -119,6 +129,9 @@ pub enum LossStage {
     Late,
     /// The netlink socket overran.
     Netlink,
-    /// The disk, or whoever reads the recording, did not keep up. The run itself saw them.
+    /// The hook was passed over: on that processor it, or another of its kind, was running already.
+    Nested,
+    /// Between the run and its recording: the disk did not keep up, or the recording is damaged there (then a lower
+    /// bound). The run itself saw them.
     Recording,
 }

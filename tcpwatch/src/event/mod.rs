@@ -13,21 +13,26 @@ mod handshake;
 mod listener;
 mod namespace;
 mod owner;
+mod rejection;
 mod reset;
 mod socket;
 mod time;
 
 use serde::{Deserialize, Serialize};
 
-pub use conntrack::{ConntrackDestroyed, ConntrackEntry, ConntrackState, Death, Remover, Tuple};
+pub use conntrack::{
+    ConntrackDestroyed, ConntrackDirection, ConntrackEntry, ConntrackInvalid, ConntrackState,
+    Death, Remover, Tuple,
+};
 pub use conversation::Conversation;
-pub use counters::CountersRead;
+pub use counters::{ConntrackCounters, CountersRead};
 pub use coverage::{CoverageDeclared, EventsLost, Fact, HookCoverage, LossStage, Way};
 pub use endpoint::{Endpoint, Flow, NetNs};
 pub use handshake::HandshakeAckRefused;
 pub use listener::{AcceptQueueOverflowed, Listener, ListenerChange};
-pub use namespace::{HostDescribed, NamespaceDescribed, NamespaceVanished, Sysctls};
+pub use namespace::{HostDescribed, HostId, NamespaceDescribed, NamespaceVanished, Sysctls};
 pub use owner::{Exit, Owner, OwnerFound, Task};
+pub use rejection::{FilterHook, PacketRejected, RejectRule, RejectRulesFound};
 pub use reset::{
     Acknowledged, ConnectionAborted, PacketId, RstReceived, RstSent, Segment, TcpFlags, Tracking,
 };
@@ -66,6 +71,12 @@ pub enum Event {
     ListenerClosed(ListenerChange),
     /// A conntrack entry died while its connection was alive.
     ConntrackDestroyed(ConntrackDestroyed),
+    /// Conntrack found fault with a packet of a translated connection.
+    ConntrackInvalid(ConntrackInvalid),
+    /// A firewall rule refused a packet with a RST.
+    PacketRejected(PacketRejected),
+    /// The rules of a namespace that refuse with a RST were listed.
+    RejectRulesFound(RejectRulesFound),
     /// The process behind a socket inode was looked up.
     OwnerFound(OwnerFound),
     /// Events of one kind were lost in a span of time.
@@ -90,6 +101,9 @@ impl Event {
             Self::HandshakeAckRefused(e) => e.time,
             Self::ListenerFound(e) | Self::ListenerOpened(e) | Self::ListenerClosed(e) => e.time,
             Self::ConntrackDestroyed(e) => e.time,
+            Self::ConntrackInvalid(e) => e.time,
+            Self::PacketRejected(e) => e.time,
+            Self::RejectRulesFound(e) => e.time,
             Self::OwnerFound(e) => e.time,
             Self::EventsLost(e) => e.until,
             Self::Tick { time } => *time,
@@ -106,6 +120,8 @@ impl Event {
             Self::HandshakeAckRefused(_) => Some(Fact::HandshakeAckRefused),
             Self::ListenerOpened(_) | Self::ListenerClosed(_) => Some(Fact::Listeners),
             Self::ConntrackDestroyed(_) => Some(Fact::ConntrackDestroyed),
+            Self::PacketRejected(_) => Some(Fact::PacketRejected),
+            Self::ConntrackInvalid(_) => Some(Fact::ConntrackInvalid),
             _ => None,
         }
     }

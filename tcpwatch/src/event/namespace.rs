@@ -20,6 +20,17 @@ pub struct HostDescribed {
     pub version: String,
 }
 
+impl HostDescribed {
+    /// Wall clock minus boot clock, in nanoseconds.
+    pub fn wall_offset(&self) -> i128 {
+        i128::from(self.wall) - i128::from(self.time.0)
+    }
+}
+
+/// One of several hosts that are watched or replayed together, by its place among them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct HostId(pub usize);
+
 /// A network namespace, when it was first seen.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NamespaceDescribed {

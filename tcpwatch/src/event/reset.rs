@@ -22,7 +22,7 @@ pub struct RstSent {
     pub tracking: Tracking,
     /// Of the socket the segment met.
     #[serde(default)]
-    pub conversation: Option<Conversation>,
+    pub conversation: Option<Box<Conversation>>,
     /// The segment met what is left of a closed connection: since the peer acknowledged its end.
     #[serde(default)]
     pub ended_ago: Option<Duration>,
@@ -37,17 +37,12 @@ pub struct RstSent {
 impl RstSent {
     /// The sequence number the RST carries (net/ipv4/tcp_ipv4.c, `tcp_v4_send_reset`).
     pub fn rst_seq(&self) -> u32 {
-        if self.segment.flags.ack() { self.segment.ack } else { 0 }
+        self.segment.rst_seq()
     }
 
     /// What the RST acknowledges: the segment, unless that brought an acknowledgement itself.
     pub fn rst_ack(&self) -> Acknowledged {
-        let Segment { seq, payload, flags, .. } = self.segment;
-        if flags.ack() {
-            return Acknowledged::Nothing;
-        }
-        let flags = u32::from(flags.syn()) + u32::from(flags.fin());
-        Acknowledged::Number(seq.wrapping_add(payload).wrapping_add(flags))
+        self.segment.rst_ack()
     }
 }
 
@@ -131,7 +126,7 @@ pub struct RstReceived {
     pub data_ttl: Option<u8>,
     /// As it was before the reset took effect.
     #[serde(default)]
-    pub conversation: Option<Conversation>,
+    pub conversation: Option<Box<Conversation>>,
 }
 
 /// What a RST acknowledges.
@@ -157,6 +152,22 @@ pub struct Segment {
     pub flags: TcpFlags,
     /// Time to live, or hop limit.
     pub ttl: u8,
+}
+
+impl Segment {
+    /// The sequence number of the RST that answers it: TCP and firewall rules do it alike.
+    pub(super) fn rst_seq(&self) -> u32 {
+        if self.flags.ack() { self.ack } else { 0 }
+    }
+
+    /// What that RST acknowledges.
+    pub(super) fn rst_ack(&self) -> Acknowledged {
+        if self.flags.ack() {
+            return Acknowledged::Nothing;
+        }
+        let flags = u32::from(self.flags.syn()) + u32::from(self.flags.fin());
+        Acknowledged::Number(self.seq.wrapping_add(self.payload).wrapping_add(flags))
+    }
 }
 
 /// The flag byte of the TCP header.

@@ -7,12 +7,15 @@ use std::time::Duration;
 use super::mechanism::{Handshake, Mechanism};
 use super::translation::LostTranslation;
 use crate::event::{
-    AcceptQueue, ConnectionAborted, ConntrackDestroyed, Endpoint, Fact, Flow, HandshakeAckRefused,
-    NamespaceDescribed, NetNs, Owner, RstReceived, RstSent, Time, Way,
+    AcceptQueue, ConnectionAborted, ConntrackDestroyed, ConntrackInvalid, Endpoint, Fact, Flow,
+    HandshakeAckRefused, NamespaceDescribed, NetNs, Owner, PacketRejected, RejectRulesFound,
+    RstReceived, RstSent, Time, Tuple, Way,
 };
-use crate::memory::Memory;
+use crate::memory::{Memory, PASSAGE};
 
-pub use crate::memory::{Closed, Ending, Holder, KnownListener, Overflow, Receiver, Seen};
+pub use crate::memory::{
+    Closed, Ending, Holder, KnownListener, Overflow, Pressure, Receiver, Seen,
+};
 
 /// One reset this host sent, or took from elsewhere, with the memory as it was when the case was closed.
 pub struct Case<'a> {
@@ -28,6 +31,7 @@ pub struct Case<'a> {
 pub enum Symptom<'a> {
     Reply(&'a RstSent),
     Abort(&'a ConnectionAborted),
+    Rejection(&'a PacketRejected),
     Received(&'a RstReceived),
 }
 
@@ -40,6 +44,7 @@ impl<'a> Case<'a> {
         *self.mechanism.get_or_init(|| match self.symptom {
             Symptom::Reply(rst) => Mechanism::of_reply(rst, self.handshake()),
             Symptom::Abort(rst) => Mechanism::of_abort(rst),
+            Symptom::Rejection(_) => Mechanism::Rejected,
             Symptom::Received(_) => Mechanism::FromPeer,
         })
     }
@@ -58,7 +63,15 @@ impl<'a> Case<'a> {
     pub fn reply(&self) -> Option<&'a RstSent> {
         match self.symptom {
             Symptom::Reply(rst) => Some(rst),
-            Symptom::Abort(_) | Symptom::Received(_) => None,
+            Symptom::Abort(_) | Symptom::Received(_) | Symptom::Rejection(_) => None,
+        }
+    }
+
+    /// The refused packet, when a firewall rule sent the reset.
+    pub fn rejection(&self) -> Option<&'a PacketRejected> {
+        match self.symptom {
+            Symptom::Rejection(rst) => Some(rst),
+            Symptom::Reply(_) | Symptom::Abort(_) | Symptom::Received(_) => None,
         }
     }
 
@@ -66,7 +79,7 @@ impl<'a> Case<'a> {
     pub fn received(&self) -> Option<&'a RstReceived> {
         match self.symptom {
             Symptom::Received(rst) => Some(rst),
-            Symptom::Reply(_) | Symptom::Abort(_) => None,
+            Symptom::Reply(_) | Symptom::Abort(_) | Symptom::Rejection(_) => None,
         }
     }
 
@@ -74,7 +87,7 @@ impl<'a> Case<'a> {
     pub fn abort(&self) -> Option<&'a ConnectionAborted> {
         match self.symptom {
             Symptom::Abort(rst) => Some(rst),
-            Symptom::Reply(_) | Symptom::Received(_) => None,
+            Symptom::Reply(_) | Symptom::Received(_) | Symptom::Rejection(_) => None,
         }
     }
 
@@ -82,6 +95,7 @@ impl<'a> Case<'a> {
         match self.symptom {
             Symptom::Reply(rst) => rst.time,
             Symptom::Abort(rst) => rst.time,
+            Symptom::Rejection(rst) => rst.time,
             Symptom::Received(rst) => rst.time,
         }
     }
@@ -90,6 +104,7 @@ impl<'a> Case<'a> {
         match self.symptom {
             Symptom::Reply(rst) => rst.netns,
             Symptom::Abort(rst) => rst.netns,
+            Symptom::Rejection(rst) => rst.netns,
             Symptom::Received(rst) => rst.netns,
         }
     }
@@ -98,6 +113,7 @@ impl<'a> Case<'a> {
         match self.symptom {
             Symptom::Reply(rst) => rst.flow,
             Symptom::Abort(rst) => rst.flow,
+            Symptom::Rejection(rst) => rst.flow,
             Symptom::Received(rst) => rst.flow,
         }
     }
@@ -218,13 +234,25 @@ impl<'a> Case<'a> {
     /// Could the reset have been sent by this host all the same? Then it was not from elsewhere: resets sent are not
     /// seen whole, or the remote address is one of this host's.
     pub fn may_be_from_here(&self) -> bool {
-        self.unseen_senders().next().is_some() || self.is_here(self.flow().remote.addr)
+        self.unseen_senders().next().is_some()
+            || self.is_here(self.flow().remote.addr)
+            || !self.would_know_sender()
+    }
+
+    /// This host, had it sent the reset and translated it on the way, would be known for it by its numbers.
+    pub fn would_know_sender(&self) -> bool {
+        self.received().is_some_and(|rst| self.memory.flows.would_know_sender(rst))
     }
 
     /// Kinds of resets this host sends of which one may have passed unseen at the time.
     pub fn unseen_senders(&self) -> impl Iterator<Item = Fact> {
         let senders = [Fact::RstSent, Fact::ConnectionAborted];
         senders.into_iter().filter(|fact| !self.saw(*fact, TRANSIT))
+    }
+
+    /// A firewall rule of this host may have sent it in the name of the peer: that would not have been seen.
+    pub fn may_be_by_rule(&self) -> bool {
+        !self.saw(Fact::PacketRejected, TRANSIT)
     }
 
     /// One of this host's namespaces holds the address.
@@ -255,6 +283,14 @@ impl<'a> Case<'a> {
         Seen::or_absent(found, self.heard_all_of_conntrack())
     }
 
+    /// The service address the client dialled, where a segment shows that it was not translated.
+    pub fn service(&self) -> Option<Endpoint> {
+        let lost = self.lost_translation().yes().map(|lost| lost.entry.entry);
+        let invalid = self.invalid_packet().yes().filter(|invalid| invalid.is_of_translation());
+        let entry = lost.or(invalid.map(|invalid| invalid.entry))?;
+        Some(entry.original.destination)
+    }
+
     /// Netlink messages are heard in a namespace only some time after it has appeared, and entries made before are
     /// never announced (net/netfilter/nf_conntrack_ecache.c, `nf_ct_ecache_ext_add`): where one is that new, not
     /// having heard of a death proves nothing.
@@ -263,6 +299,26 @@ impl<'a> Case<'a> {
         let since = self.time().minus(NEW_NAMESPACE);
         let deaf = by_messages && self.memory.namespaces.has_newcomers(since, self.netns());
         !deaf && self.saw(Fact::ConntrackDestroyed, IDLE)
+    }
+
+    /// Conntrack found fault with the very segment that was answered, on its way here and with the headers it has here.
+    pub fn invalid_packet(&self) -> Seen<&'a ConntrackInvalid> {
+        let found = self.reply().and_then(|rst| {
+            let headers = Tuple { source: rst.flow.remote, destination: rst.flow.local };
+            self.memory.invalid.of(headers, rst.segment.seq, rst.time)
+        });
+        Seen::or_absent(found, self.saw(Fact::ConntrackInvalid, PASSAGE))
+    }
+
+    /// How full the conntrack table of a namespace was at that time, and what it dropped.
+    pub fn conntrack_pressure(&self, netns: NetNs, time: Time) -> Option<Pressure> {
+        self.memory.pressure.about(netns, time)
+    }
+
+    /// The rules of the reset's namespace that refuse with a RST, as they were listed next to the reset.
+    pub fn reject_rules(&self) -> Option<&'a RejectRulesFound> {
+        let listed = self.memory.reject_rules.of(self.netns())?;
+        (listed.time.distance(self.time()) <= LISTED).then_some(listed)
     }
 
     /// Conntrack entries of a client that died while alive, the latest first.
@@ -405,6 +461,9 @@ const IDLE: Duration = Duration::from_hours(24);
 
 /// How long after a namespace has appeared its conntrack messages may go unheard, and entries made meanwhile live.
 const NEW_NAMESPACE: Duration = Duration::from_secs(10);
+
+/// How far from the reset the rules may have been listed.
+const LISTED: Duration = Duration::from_secs(1);
 
 /// A netlink message waits for the next drain of its socket.
 const NETLINK_LAG: Duration = Duration::from_millis(100);

@@ -8,8 +8,19 @@ use serde::Serialize;
 
 use super::case::Case;
 use super::timers::IDLE;
-use super::verdict::Certainty;
+use super::verdict::{Certainty, Evidence};
 use crate::event::{Acknowledged, Conversation, RstReceived, SocketKind, TcpState};
+
+/// Where a rule of this very host may have sent the reset unseen, in the peer's name, nothing about the peer is sure.
+pub fn at_best(case: &Case<'_>, certainty: Certainty) -> Certainty {
+    if case.may_be_by_rule() { certainty.min(Certainty::Inferred) } else { certainty }
+}
+
+/// The doubt that makes it so, as evidence.
+pub fn doubt(rules_are_seen: bool) -> Option<Evidence> {
+    let text = "a firewall rule of this host may have sent it: here those are not seen";
+    (!rules_are_seen).then(|| Evidence::new("netfilter", text))
+}
 
 /// What a reset from elsewhere met. One of these holds, and each belongs to one cause, or to two that differ in one
 /// measure.
@@ -114,7 +125,7 @@ fn by_socket(case: &Case<'_>, rst: &RstReceived) -> Met {
 
 /// Made by the peer: it waits to be accepted, or reached a port on which somebody listens.
 fn silent_peer(case: &Case<'_>, rst: &RstReceived) -> Option<Met> {
-    let talk = rst.conversation.filter(|talk| talk.received == 0)?;
+    let talk = rst.conversation.as_ref().filter(|talk| talk.received == 0)?;
     let waits = !rst.socket.owned && !rst.socket.dead;
     let serves = waits || case.listener().yes().is_some();
     let age = talk.received_ago;
@@ -122,11 +133,11 @@ fn silent_peer(case: &Case<'_>, rst: &RstReceived) -> Option<Met> {
 }
 
 fn write_after_end(case: &Case<'_>, rst: &RstReceived) -> Option<Met> {
-    let talk = rst.conversation.filter(|talk| talk.unacknowledged() > 0)?;
+    let talk = rst.conversation.as_ref().filter(|talk| talk.unacknowledged() > 0)?;
     Some(Met::WriteAfterEnd(WriteAfterEnd {
         ended_ago: talk.heard_ago,
         written_ago: talk.sent_ago,
-        idle: idle_before_end(case, &talk),
+        idle: idle_before_end(case, talk),
         unacknowledged: talk.unacknowledged(),
         form: Form::of(rst),
     }))

@@ -81,7 +81,7 @@ fn to_remains(case: &Case<'_>, rst: &RstSent) -> Option<LateSegment> {
 
 /// The writer heard the end, and had heard nothing else for some time; what it had said meanwhile, it does not know.
 fn idle_at_writer(case: &Case<'_>, rst: &RstSent) -> Option<Duration> {
-    let talk = case.receiver()?.conversation?;
+    let talk = case.receiver()?.conversation.as_ref()?;
     let spoke_before = talk.received > 0 && talk.sent > rst.segment.payload;
     spoke_before.then(|| talk.received_ago.saturating_sub(talk.heard_ago))
 }
@@ -92,7 +92,7 @@ fn to_closed_socket(rst: &RstSent) -> Option<LateSegment> {
     let socket =
         rst.socket.filter(|socket| socket.kind == SocketKind::Full && !socket.peer_ended)?;
     let speaks = rst.segment.payload > 0 || rst.segment.flags.fin();
-    let talk = rst.conversation;
+    let talk = rst.conversation.as_deref();
     // What was sent last is the FIN, and once: else it is not known when the connection was closed.
     let closed = talk.filter(|talk| talk.went_both_ways() && rst.retransmits == 0);
     speaks.then(|| LateSegment {

@@ -54,6 +54,8 @@ pub enum Mechanism {
     MptcpSubflow,
     /// A reset of its own accord that none of the above covers.
     OtherAbort,
+    /// A firewall rule refused a packet with a RST (nf_send_reset).
+    Rejected,
     /// A RST arrived and was accepted (tcp_reset).
     FromPeer,
 }
@@ -133,6 +135,7 @@ impl Mechanism {
             Self::FinWait2Timeout => "fin-wait2-timeout",
             Self::MptcpSubflow => "mptcp-subflow",
             Self::OtherAbort => "other-abort",
+            Self::Rejected => "rejected",
             Self::FromPeer => "from-peer",
         }
     }
@@ -162,6 +165,7 @@ impl Mechanism {
             Self::FinWait2Timeout => "the peer did not close its end in time",
             Self::MptcpSubflow => "MPTCP gave up a subflow",
             Self::OtherAbort => "the connection was aborted locally",
+            Self::Rejected => "a firewall rule refused a packet",
             Self::FromPeer => "a RST arrived",
         }
     }

@@ -11,6 +11,7 @@ pub fn missing(case: &Case<'_>) -> Vec<String> {
         Mechanism::AckToListener => ack_to_listener(case),
         Mechanism::SegmentToNoSocket => vec![
             absent(case, &case.lost_translation(), Fact::ConntrackDestroyed, "no conntrack entry of this connection died"),
+            absent(case, &case.invalid_packet(), Fact::ConntrackInvalid, "conntrack found no fault with this segment"),
             "the end of the socket this segment was meant for: this host was not seen to reset that connection, and what closes in order is not watched".into(),
         ],
         Mechanism::SynToNoSocket => vec![no_socket(case)],
@@ -110,5 +111,9 @@ fn sender(case: &Case<'_>) -> Vec<String> {
         let sentence = "the sender: its address is one of this host's, but no TCP was seen to send this reset (a REJECT rule here, or a program that writes packets itself)";
         return vec![sentence.into()];
     }
-    case.unseen_senders().map(|fact| unseen(case, fact)).collect()
+    let mut lines: Vec<_> = case.unseen_senders().map(|fact| unseen(case, fact)).collect();
+    if !case.would_know_sender() {
+        lines.push("the sender: one of this host's own resets, translated on the way, would not be known again (too many at a time, or an old recording)".into());
+    }
+    lines
 }

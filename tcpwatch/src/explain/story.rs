@@ -138,6 +138,124 @@ impl Story {
         self.tell(Event::RstReceived(rst))
     }
 
+    /// Dialling was answered with a RST.
+    pub(crate) fn refused(self, local: &str, remote: &str) -> Self {
+        self.receives(local, remote, 0, TcpState::SynSent)
+    }
+
+    /// A firewall rule refuses a SYN from `remote` to `local`.
+    pub(crate) fn rejects_syn(self, hook: FilterHook, local: &str, remote: &str) -> Self {
+        let rejected = PacketRejected {
+            time: self.now,
+            netns: self.netns,
+            hook,
+            flow: flow(local, remote),
+            segment: segment(TcpFlags::SYN, 0, 0),
+            packet: PacketId(8_888),
+            input: Some("eth0".into()),
+            output: None,
+        };
+        self.tell(Event::PacketRejected(rejected))
+    }
+
+    /// The rules of this namespace that reject with a reset are listed.
+    pub(crate) fn lists_rules(self, rules: &[RejectRule], complete: bool) -> Self {
+        let (time, netns, rules) = (self.now, self.netns, rules.to_vec());
+        self.tell(Event::RejectRulesFound(RejectRulesFound { time, netns, rules, complete }))
+    }
+
+    /// Conntrack finds fault with the next segment of a translated conversation, as [`Self::data_meets_nobody`] tells it.
+    pub(crate) fn finds_invalid(
+        self,
+        client: &str,
+        service: &str,
+        backend: &str,
+        direction: ConntrackDirection,
+    ) -> Self {
+        self.finds_invalid_seq(client, service, backend, direction, SEQ)
+    }
+
+    /// The same of a segment with this sequence number.
+    pub(crate) fn finds_invalid_seq(
+        self,
+        client: &str,
+        service: &str,
+        backend: &str,
+        direction: ConntrackDirection,
+        seq: u32,
+    ) -> Self {
+        let invalid = ConntrackInvalid {
+            time: self.now,
+            netns: NetNs(9),
+            entry: entry(client, service, backend),
+            state: ConntrackState::Established,
+            direction,
+            segment: Segment { seq, ..segment(TcpFlags::ACK, 1000, 4) },
+            packet: PacketId(7_777),
+        };
+        self.tell(Event::ConntrackInvalid(invalid))
+    }
+
+    /// The counters of a namespace that tracks connections are read.
+    pub(crate) fn reads_conntrack(
+        self,
+        netns: u32,
+        entries: u64,
+        limit: u64,
+        early_drops: u64,
+    ) -> Self {
+        let counters = ConntrackCounters { entries, limit, early_drops, drops: 0, invalid: 0 };
+        let read = CountersRead {
+            time: self.now,
+            netns: NetNs(netns),
+            conntrack: Some(counters),
+            ..CountersRead::default()
+        };
+        self.tell(Event::CountersRead(read))
+    }
+
+    /// A SYN+ACK nobody waits for is answered with a RST.
+    pub(crate) fn syn_ack_meets_nobody(self, local: &str, remote: &str) -> Self {
+        let rst = self.reply(local, remote, segment(TcpFlags::SYN | TcpFlags::ACK, 1000, 0));
+        self.tell(Event::RstSent(rst))
+    }
+
+    /// A translated handshake loses its entry within `early_drop`.
+    pub(crate) fn evicts_entry(self, client: &str, service: &str, backend: &str) -> Self {
+        let state = ConntrackState::SynRecv;
+        let mut story =
+            self.loses_unassured_entry(client, service, backend, removed(50), state, false);
+        if let Some(Event::ConntrackDestroyed(death)) = story.events.last_mut() {
+            death.evicted = true;
+        }
+        story
+    }
+
+    /// A translated conversation in this state loses its entry.
+    pub(crate) fn loses_unassured_entry(
+        self,
+        client: &str,
+        service: &str,
+        backend: &str,
+        death: Death,
+        state: ConntrackState,
+        assured: bool,
+    ) -> Self {
+        let mut story = self.entry_dies(client, service, backend, death, true);
+        if let Some(Event::ConntrackDestroyed(death)) = story.events.last_mut() {
+            (death.state, death.assured) = (Some(state), assured);
+        }
+        story
+    }
+
+    /// The entry that died last was of this zone.
+    pub(crate) fn in_zone(mut self, zone: u16) -> Self {
+        if let Some(Event::ConntrackDestroyed(death)) = self.events.last_mut() {
+            death.entry.zone = zone;
+        }
+        self
+    }
+
     /// A socket of this namespace accepts a RST, and tells how far its connection had come.
     pub(crate) fn takes(
         self,
@@ -148,7 +266,10 @@ impl Story {
         ack: Acknowledged,
     ) -> Self {
         let mut rst = self.taken(local, remote, state);
-        (rst.conversation, rst.ack) = (Some(talk.0), ack);
+        (rst.conversation, rst.ack) = (Some(Box::new(talk.0)), ack);
+        if state == TcpState::SynSent {
+            rst.seq = 0;
+        }
         self.tell(Event::RstReceived(rst))
     }
 
@@ -172,10 +293,17 @@ impl Story {
         self.tell(Event::RstReceived(rst))
     }
 
+    /// A RST from the peer, or data for a socket that takes no more, where the hook shows no packet.
+    pub(crate) fn receives_unseen(self, local: &str, remote: &str, state: TcpState) -> Self {
+        let rst = RstReceived { ttl: None, ..self.taken(local, remote, state) };
+        self.tell(Event::RstReceived(rst))
+    }
+
     /// A segment meets what is left of a connection that this host had closed.
     pub(crate) fn late_segment(self, local: &str, remote: &str, late: Late) -> Self {
         let mut rst = self.reply(local, remote, late.segment);
-        (rst.socket, rst.conversation) = (Some(late.socket), late.talk.map(|talk| talk.0));
+        (rst.socket, rst.conversation) =
+            (Some(late.socket), late.talk.map(|talk| Box::new(talk.0)));
         (rst.ended_ago, rst.retransmits) = (late.ended_ago, late.retransmits);
         self.tell(Event::RstSent(rst))
     }
@@ -192,7 +320,7 @@ impl Story {
         let mut rst = self.reply(local, remote, segment(flags, ack, 0));
         rst.socket = Some(Self::connection(TcpState::SynSent));
         let talk = Conversation { snd_una: isn, snd_nxt: isn.wrapping_add(1), ..talk().0 };
-        rst.conversation = Some(talk);
+        rst.conversation = Some(Box::new(talk));
         self.tell(Event::RstSent(rst))
     }
 
@@ -224,7 +352,7 @@ impl Story {
     ) -> Self {
         let mut rst = self.reply(local, remote, segment(TcpFlags::ACK, ack, 0));
         rst.socket = Some(Self::connection(TcpState::SynRecv));
-        rst.conversation = Some(Conversation { snd_nxt: expected, ..talk().0 });
+        rst.conversation = Some(Box::new(Conversation { snd_nxt: expected, ..talk().0 }));
         self.tell(Event::RstSent(rst))
     }
 
@@ -332,6 +460,17 @@ impl Story {
         self.tell(Event::EventsLost(lost))
     }
 
+    /// The kernel's counters; of these only the resets sent.
+    pub(crate) fn reads_counters(self, out_rsts: u64) -> Self {
+        let (time, netns) = (self.now, self.netns);
+        self.tell(Event::CountersRead(CountersRead {
+            time,
+            netns,
+            out_rsts,
+            ..CountersRead::default()
+        }))
+    }
+
     pub(crate) fn events(self) -> Vec<Event> {
         self.events
     }
@@ -413,6 +552,7 @@ impl Story {
             way: (!blind.contains(fact)).then_some(Way::Fentry),
             failed: Vec::new(),
             blind: if blind.contains(fact) { "not to be seen here".into() } else { String::new() },
+            idle: false,
         };
         let hooks = Fact::ALL.iter().map(hook).collect();
         let time = self.now;
@@ -505,20 +645,16 @@ impl Story {
         death: Death,
         replied: bool,
     ) -> Self {
-        let (client, service, backend) = (endpoint(client), endpoint(service), endpoint(backend));
-        let entry = ConntrackEntry {
-            original: Tuple { source: client, destination: service },
-            reply: Tuple { source: backend, destination: client },
-        };
         let destroyed = ConntrackDestroyed {
             time: self.now,
             netns: NetNs(9),
-            entry,
+            entry: entry(client, service, backend),
             state: Some(ConntrackState::Established),
             seen_reply: replied,
             assured: replied,
             death: Some(death),
             remover: None,
+            evicted: false,
         };
         self.tell(Event::ConntrackDestroyed(destroyed))
     }
@@ -593,6 +729,7 @@ impl Talk {
 }
 
 /// A segment of four bytes, and what it meets: a connection closed by this host.
+#[derive(Clone, Copy)]
 pub(crate) struct Late {
     segment: Segment,
     socket: Socket,
@@ -673,10 +810,28 @@ pub(crate) fn endpoint(text: &str) -> Endpoint {
     Endpoint::new(parsed.ip(), parsed.port())
 }
 
+/// A rule that rejects with a reset.
+pub(crate) fn reject_rule(family: &str, hook: Option<FilterHook>, handle: u64) -> RejectRule {
+    let (family, chain) = (family.to_owned(), format!("chain{handle}"));
+    RejectRule { family, table: "filter".into(), chain, hook, handle, comment: None }
+}
+
+fn entry(client: &str, service: &str, backend: &str) -> ConntrackEntry {
+    let (client, service, backend) = (endpoint(client), endpoint(service), endpoint(backend));
+    ConntrackEntry {
+        original: Tuple { source: client, destination: service },
+        reply: Tuple { source: backend, destination: client },
+        zone: 0,
+    }
+}
+
 fn flow(local: &str, remote: &str) -> Flow {
     Flow { local: endpoint(local), remote: endpoint(remote) }
 }
 
 fn segment(flags: u8, ack: u32, payload: u32) -> Segment {
-    Segment { seq: 1, ack, payload, flags: TcpFlags(flags), ttl: 64 }
+    Segment { seq: SEQ, ack, payload, flags: TcpFlags(flags), ttl: 64 }
 }
+
+/// Every segment of a story has it.
+const SEQ: u32 = 1;

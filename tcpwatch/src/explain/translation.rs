@@ -13,7 +13,9 @@ use serde::Serialize;
 
 use super::case::Case;
 use super::verdict::{Certainty, Evidence};
-use crate::event::{ConntrackDestroyed, ConntrackState, Endpoint, Flow, TcpState, Time, Tuple};
+use crate::event::{
+    ConntrackDestroyed, ConntrackState, Endpoint, Flow, RstSent, TcpState, Time, Tuple,
+};
 
 /// A translation that was lost, and where it led the next segment.
 #[derive(Clone, Copy)]
@@ -39,37 +41,63 @@ impl<'a> LostTranslation<'a> {
     /// A translation was lost when:
     /// 1. an entry that had seen both directions died before the segment came,
     /// 2. it translated the destination, and
-    /// 3. the segment was no SYN and went astray: to another back end than before (or to the service address
-    ///    itself), or from the old back end straight to the client.
+    /// 3. the segment went astray: to another back end than before (or to the service address itself), or from the old
+    ///    back end straight to the client. A SYN does neither; a SYN+ACK only the latter, and then the entry need not
+    ///    have seen an answer before.
+    /// 4. It was not that the entry lived and conntrack found the segment invalid.
     pub(super) fn of(case: &Case<'a>) -> Option<Self> {
-        let rst = case.reply().filter(|rst| !rst.segment.flags.syn())?;
-        let stranger =
-            Some(rst.flow.remote).filter(|_| !met_other_socket(rst.socket.map(|s| s.state)));
-        let forward = stranger.and_then(|client| {
-            let latest = died_before(case, client).next();
-            let entry = latest.filter(|death| went_to_stranger(death, rst.flow))?;
-            let pickup = pickup(case, entry, rst.flow.local);
-            let lost = Self { entry, pickup, course: Course::ToStranger };
-            lost.is_of(case).then_some(lost)
-        });
-        forward.or_else(|| {
-            let unknown = rst.socket.is_none();
-            let entry = died_before(case, rst.flow.local)
-                .find(|death| unknown && came_untranslated(death, rst.flow))?;
-            Some(Self { entry, pickup: None, course: Course::Untranslated })
-        })
+        let rst = case.reply().filter(|rst| !rst.segment.flags.syn() || rst.segment.flags.ack())?;
+        if case.invalid_packet().yes().is_some() {
+            return None;
+        }
+        Self::to_stranger(case, rst).or_else(|| Self::untranslated(case, rst))
+    }
+
+    /// Condition 3, the client spoke.
+    fn to_stranger(case: &Case<'a>, rst: &RstSent) -> Option<Self> {
+        let met_other = met_other_socket(rst.socket.map(|socket| socket.state));
+        if met_other || rst.segment.flags.syn() {
+            return None;
+        }
+        let fits = |death: &&ConntrackDestroyed| went_to_stranger(death, rst.flow);
+        let mut deaths = died_before(case, rst.flow.remote).filter(|death| death.seen_reply);
+        let entry = deaths.next().filter(fits)?;
+        let alone = deaths.filter(fits).all(|other| is_of_one_zone(entry, other));
+        let pickup = pickup(case, entry, rst.flow.local);
+        let lost = Self { entry, pickup, course: Course::ToStranger };
+        lost.is_of(case, alone).then_some(lost)
+    }
+
+    /// Condition 3, the server spoke.
+    fn untranslated(case: &Case<'a>, rst: &RstSent) -> Option<Self> {
+        let answers_first = rst.segment.flags.syn();
+        let mut fits = died_before(case, rst.flow.local)
+            .filter(|death| death.seen_reply || answers_first)
+            .filter(|death| rst.socket.is_none() && came_untranslated(death, rst.flow));
+        let entry = fits.next()?;
+        let alone = fits.all(|other| is_of_one_zone(entry, other));
+        alone.then_some(Self { entry, pickup: None, course: Course::Untranslated })
     }
 
     /// The lost entry and the segment share the client's address and port. That names one connection when the take-up
     /// or the client's own socket bear it out; without them the address must be one client's alone, and the loss
-    /// recent, since ports are used again.
-    fn is_of(&self, case: &Case<'_>) -> bool {
+    /// recent, since ports are used again; and `alone`: no other zone lost such an entry.
+    fn is_of(&self, case: &Case<'_>, alone: bool) -> bool {
         let Tuple { source: client, destination: service } = self.entry.entry.original;
         let proven = self.pickup.is_some() || case.was_received(client, service);
         let recent = case.time().since(self.entry.time) <= PORT_REUSE;
-        proven || (recent && !case.is_ambiguous(client.addr))
+        proven || (recent && alone && !case.is_ambiguous(client.addr))
+    }
+
+    /// The connection had no other entry after this one: its port cannot have been used again since, or else conntrack
+    /// was not seen to find fault with the segment, as only a living entry gives it reason to.
+    fn is_last(&self, case: &Case<'_>) -> bool {
+        case.time().since(self.entry.time) < TIME_WAIT || case.invalid_packet().is_no()
     }
 }
+
+/// How long a port rests before it is used with the same peer again (include/net/tcp.h, `TCP_TIMEWAIT_LEN`).
+const TIME_WAIT: Duration = Duration::from_mins(1);
 
 /// How long a client's port is taken for the same connection's, with nothing else to tell.
 const PORT_REUSE: Duration = Duration::from_hours(1);
@@ -100,15 +128,18 @@ pub struct Translation {
     pub client_saw_service: bool,
     #[serde(skip)]
     removed_at: Time,
+    /// The connection had no other entry afterwards.
+    #[serde(skip)]
+    last: bool,
 }
 
 impl Translation {
     /// How well the loss explains the reset. Nothing is left to guess where a back end talks to the client
-    /// untranslated, where the take-up to the very socket that refused was seen, or where the client's own socket took
-    /// the reset as coming from the service.
+    /// untranslated (and no later entry can have been at fault), where the take-up to the very socket that refused was
+    /// seen, or where the client's own socket took the reset as coming from the service.
     pub fn certainty(&self) -> Certainty {
-        let seen =
-            self.pickup_seen || self.client_saw_service || self.course == Course::Untranslated;
+        let untranslated = self.course == Course::Untranslated && self.last;
+        let seen = self.pickup_seen || self.client_saw_service || untranslated;
         if seen { Certainty::Observed } else { Certainty::Inferred }
     }
 
@@ -176,6 +207,7 @@ impl LostTranslation<'_> {
                 .was_received(entry.original.source, entry.original.destination),
             // Netlink tells late: what led to the reset was before it.
             removed_at: self.entry.time.min(case.time()),
+            last: self.is_last(case),
         }
     }
 }
@@ -193,7 +225,7 @@ fn died_before<'a>(
     let until = case.time().plus(case.conntrack_lag());
     let here = case.netns();
     case.conntrack_deaths(client)
-        .filter(move |death| death.seen_reply && death.entry.is_dnat() && death.time <= until)
+        .filter(move |death| death.entry.is_dnat() && death.time <= until)
         // A loopback address is another machine in each namespace.
         .filter(move |death| !client.addr.is_loopback() || death.netns == here)
 }
@@ -209,6 +241,11 @@ fn came_untranslated(death: &ConntrackDestroyed, flow: Flow) -> bool {
     flow.remote == death.entry.reply.source && flow.local == death.entry.original.source
 }
 
+/// Equal tuples in two zones of one namespace are two connections, and a segment does not tell which it is of.
+fn is_of_one_zone(one: &ConntrackDestroyed, other: &ConntrackDestroyed) -> bool {
+    one.netns != other.netns || one.entry.zone == other.entry.zone
+}
+
 /// The entry of the same client and service that led to the stranger; it dies of the reset itself.
 fn pickup<'a>(
     case: &Case<'a>,
@@ -217,6 +254,7 @@ fn pickup<'a>(
 ) -> Option<&'a ConntrackDestroyed> {
     let not_before: Time = case.time().minus(case.conntrack_lag());
     case.conntrack_deaths(lost.entry.original.source)
+        .filter(|death| death.netns == lost.netns && death.entry.zone == lost.entry.zone)
         .filter(|death| death.entry.original == lost.entry.original && death.time >= not_before)
         .find(|death| death.entry.reply.source == stranger && !death.seen_reply)
 }

@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::cause::Cause;
 use super::mechanism::Mechanism;
-use crate::event::{Acknowledged, Endpoint, Flow, NetNs, Owner, TcpState, Time};
+use crate::event::{Acknowledged, Endpoint, Flow, HostDescribed, NetNs, Owner, TcpState, Time};
 
 /// One reset, explained as far as the evidence goes.
 #[derive(Clone, Debug)]
@@ -37,8 +37,32 @@ pub struct Verdict {
     pub also: Vec<Explanation>,
     /// Who holds the socket (or the listener) on this host; never the current task of a reply.
     pub owner: Option<Owner>,
-    /// The other end of the same reset, when it is on this host: the id of its verdict.
+    /// The other end of the same reset, when it was seen: the id of its verdict.
     pub joined: Option<u64>,
+    /// Where the other end is, when that is another host.
+    pub peer: Option<Arc<Peer>>,
+}
+
+/// The other host that a reset came from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Peer {
+    pub host: Arc<HostDescribed>,
+    /// When it was sent, by that host's clock.
+    pub time: Time,
+    /// The finding is of that host: so are the times in it.
+    pub explains: bool,
+}
+
+impl Verdict {
+    /// The other host, where the finding is of it.
+    pub fn explained_by(&self) -> Option<&Arc<Peer>> {
+        self.peer.as_ref().filter(|peer| peer.explains)
+    }
+
+    /// When the reset was, by the clock of the finding's evidence.
+    pub fn evidence_time(&self) -> Time {
+        self.explained_by().map_or(self.time, |peer| peer.time)
+    }
 }
 
 /// What the header of the RST carries, as far as the hooks show it.
@@ -172,7 +196,7 @@ impl fmt::Display for Errno {
 /// One numbered line of an explanation: where it comes from, when it was, what it says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Evidence {
-    /// One short word: `tcp`, `listener`, `conntrack`, `sysctl`, `namespace`, `queue`, `process`.
+    /// One short word: `tcp`, `listener`, `conntrack`, `netfilter`, `sysctl`, `namespace`, `queue`, `process`.
     pub source: &'static str,
     /// When it was, if it was at a time of its own.
     pub at: Option<Time>,
@@ -235,10 +259,12 @@ pub struct Totals {
     /// Verdicts per cause code.
     pub causes: BTreeMap<&'static str, u64>,
     pub namespaces: Vec<NamespaceTotals>,
+    /// How the clocks of several hosts stand to each other.
+    pub skews: Vec<Skew>,
 }
 
 impl Totals {
-    /// Takes in the account of another stream. Namespaces of different streams stay apart.
+    /// Takes in the account of another stream. What is of the same namespace adds up.
     pub fn add(&mut self, other: Self) {
         self.explained += other.explained;
         self.unexplained += other.unexplained;
@@ -246,13 +272,33 @@ impl Totals {
         for (code, count) in other.causes {
             *self.causes.entry(code).or_default() += count;
         }
-        self.namespaces.extend(other.namespaces);
+        for namespace in other.namespaces {
+            match self.namespaces.iter_mut().find(|known| known.can_take(&namespace)) {
+                Some(known) => known.add(&namespace),
+                None => self.namespaces.push(namespace),
+            }
+        }
+        self.skews.extend(other.skews);
     }
+}
+
+/// How far one clock stands from another, as resets that crossed between them tell.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Skew {
+    pub host: String,
+    pub reference: String,
+    /// By so many nanoseconds the clock of `host` is ahead of that of `reference`; negative: behind. Time on the way
+    /// is in it where all resets went the same way.
+    pub ahead_ns: i64,
+    /// Resets that were seen at both ends.
+    pub resets: u64,
 }
 
 /// One namespace against the kernel's own counter.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct NamespaceTotals {
+    /// Where there are several.
+    pub host: Option<String>,
     pub netns: NetNs,
     pub name: Option<String>,
     /// Resets seen to leave it.
@@ -261,4 +307,18 @@ pub struct NamespaceTotals {
     pub out_rsts: Option<u64>,
     /// `OutRsts` minus seen; 0 is a perfect account.
     pub difference: Option<i64>,
+}
+
+impl NamespaceTotals {
+    /// A known account and an unknown one stay apart: their sum would be neither.
+    fn can_take(&self, other: &Self) -> bool {
+        (&self.host, self.netns, &self.name) == (&other.host, other.netns, &other.name)
+            && self.difference.is_some() == other.difference.is_some()
+    }
+
+    fn add(&mut self, other: &Self) {
+        self.sent += other.sent;
+        self.out_rsts = self.out_rsts.zip(other.out_rsts).map(|(one, other)| one + other);
+        self.difference = self.difference.zip(other.difference).map(|(one, other)| one + other);
+    }
 }

@@ -40,6 +40,12 @@ impl<K: Copy + Eq + Hash, V> History<K, V> {
         self.by_key.get(&key).into_iter().flatten()
     }
 
+    /// Everything since then is still here: nothing younger had to go for want of room.
+    pub(super) fn reaches_back_to(&self, time: Time) -> bool {
+        let oldest = self.order.front();
+        self.order.len() < self.capacity || oldest.is_some_and(|(at, _)| *at <= time)
+    }
+
     pub(super) fn latest_mut(&mut self, key: &K) -> Option<&mut V> {
         self.by_key.get_mut(key)?.back_mut()
     }

@@ -21,14 +21,17 @@ impl Coverage {
         self.since = time;
     }
 
-    /// A later declaration may only add sight (a module was loaded) or take it away.
+    /// A later declaration may only add sight (a module was loaded) or take it away. What came between the loading and
+    /// the declaration was not seen: the hook counts from now.
     pub fn declare(&mut self, declared: &CoverageDeclared) {
-        self.hooks.clone_from(&declared.hooks);
+        let before = std::mem::replace(&mut self.hooks, declared.hooks.clone());
         for fact in Fact::ALL {
+            let awoke = is_idle(&before, fact) && !is_idle(&self.hooks, fact);
+            if awoke || !self.is_whole(fact) {
+                self.sighted.remove(&fact);
+            }
             if self.is_whole(fact) {
                 self.sighted.entry(fact).or_insert(declared.time);
-            } else {
-                self.sighted.remove(&fact);
             }
         }
     }
@@ -75,10 +78,58 @@ impl Coverage {
         self.lost
     }
 
-    /// A fact is seen whole when every hook that tells it found a way, and a way without blind spots: otherwise
-    /// an event may have passed unseen, and absence proves nothing.
+    /// A fact is seen whole when every hook that tells it found a way, and a way without blind spots, or when there is
+    /// nothing to be seen: otherwise an event may have passed unseen, and absence proves nothing.
     fn is_whole(&self, fact: Fact) -> bool {
+        let sees = |hook: &HookCoverage| hook.idle || hook.way.is_some() && hook.blind.is_empty();
         let mut hooks = self.hooks.iter().filter(|hook| hook.fact == fact).peekable();
-        hooks.peek().is_some() && hooks.all(|hook| hook.way.is_some() && hook.blind.is_empty())
+        hooks.peek().is_some() && hooks.all(sees)
+    }
+}
+
+fn is_idle(hooks: &[HookCoverage], fact: Fact) -> bool {
+    hooks.iter().any(|hook| hook.fact == fact && hook.idle)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn declared(time: u64, way: Option<Way>, idle: bool) -> CoverageDeclared {
+        let hook = HookCoverage {
+            fact: Fact::PacketRejected,
+            hook: "nf_send_reset".into(),
+            way,
+            failed: Vec::new(),
+            blind: String::new(),
+            idle,
+        };
+        CoverageDeclared { time: Time(time), hooks: vec![hook] }
+    }
+
+    #[test]
+    fn where_the_code_is_not_loaded_nothing_can_have_happened() {
+        let mut coverage = Coverage::default();
+        coverage.declare(&declared(5, None, true));
+        assert!(coverage.sees(Fact::PacketRejected, Time(6)));
+        coverage.declare(&declared(7, None, false));
+        assert!(!coverage.sees(Fact::PacketRejected, Time(8)), "no way works, so nothing is seen");
+    }
+
+    #[test]
+    fn between_loading_and_attaching_something_may_have_happened() {
+        let mut coverage = Coverage::default();
+        coverage.declare(&declared(5, None, true));
+        coverage.declare(&declared(9, Some(Way::Kprobe), false));
+        assert!(!coverage.sees(Fact::PacketRejected, Time(8)));
+        assert!(coverage.sees(Fact::PacketRejected, Time(9)));
+    }
+
+    #[test]
+    fn a_hook_that_stays_attached_keeps_its_past() {
+        let mut coverage = Coverage::default();
+        coverage.declare(&declared(5, Some(Way::Kprobe), false));
+        coverage.declare(&declared(9, Some(Way::Kprobe), false));
+        assert!(coverage.sees(Fact::PacketRejected, Time(5)));
     }
 }

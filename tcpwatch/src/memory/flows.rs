@@ -4,13 +4,15 @@ use std::time::Duration;
 
 use super::bounded::History;
 use crate::event::{
-    ConnectionAborted, Conversation, Endpoint, Flow, NetNs, RstReceived, RstSent, SocketKind,
-    TcpState, Time,
+    Acknowledged, ConnectionAborted, Conversation, Endpoint, Flow, NetNs, PacketRejected,
+    RstReceived, RstSent, SocketId, SocketKind, TcpState, Time,
 };
 
 /// Resets sent and resets accepted, by the endpoint they went to; and connections that ended with one.
 pub struct Flows {
     sent: History<Endpoint, Sent>,
+    /// The same by the number that no translation of addresses changes (see [`number`]): when, and to whom.
+    numbered: History<u32, (Time, Endpoint)>,
     aborted: History<(NetNs, Flow), ConnectionAborted>,
     ended: History<(NetNs, Flow), Ending>,
     accepted: History<Endpoint, Receiver>,
@@ -29,24 +31,25 @@ pub struct Ending {
     pub at: Time,
     /// The sequence number of that RST: where the connection had come to.
     pub seq: u32,
+    socket: SocketId,
 }
 
 /// Who took a RST.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Receiver {
-    pub at: Time,
-    pub netns: NetNs,
-    pub flow: Flow,
+    at: Time,
+    netns: NetNs,
+    flow: Flow,
     seq: u32,
-    /// As it was before.
-    pub state: TcpState,
-    pub conversation: Option<Conversation>,
+    /// As it was before; only of a connection that the other end had ended.
+    pub conversation: Option<Box<Conversation>>,
 }
 
 impl Default for Flows {
     fn default() -> Self {
         Self {
             sent: History::new(STORM, FRESH),
+            numbered: History::new(16_384, FRESH),
             aborted: History::with_capacity(16_384),
             ended: History::with_capacity(16_384),
             accepted: History::new(STORM, FRESH),
@@ -57,29 +60,37 @@ impl Default for Flows {
 impl Flows {
     pub fn replied(&mut self, rst: &RstSent) {
         let sent = Sent { time: rst.time, netns: rst.netns, flow: rst.flow, seq: rst.rst_seq() };
-        self.sent.push(rst.time, rst.flow.remote, sent);
-        if ends_a_connection(rst) {
-            let ending = Ending { at: rst.time, seq: rst.rst_seq() };
+        self.send(sent, number(rst.rst_seq(), rst.rst_ack()));
+        if let Some(socket) = rst.socket.filter(|_| ends_a_connection(rst)) {
+            let ending = Ending { at: rst.time, seq: rst.rst_seq(), socket: socket.id };
             self.ended.push(rst.time, (rst.netns, rst.flow), ending);
         }
     }
 
     pub fn aborted(&mut self, rst: &ConnectionAborted) {
         let sent = Sent { time: rst.time, netns: rst.netns, flow: rst.flow, seq: rst.seq };
-        self.sent.push(rst.time, rst.flow.remote, sent);
+        self.send(sent, Some(rst.seq));
         self.aborted.push(rst.time, (rst.netns, rst.flow), rst.clone());
     }
 
+    pub fn rejected(&mut self, rst: &PacketRejected) {
+        let sent = Sent { time: rst.time, netns: rst.netns, flow: rst.flow, seq: rst.rst_seq() };
+        self.send(sent, number(rst.rst_seq(), rst.rst_ack()));
+    }
+
+    fn send(&mut self, sent: Sent, number: Option<u32>) {
+        let (time, to) = (sent.time, sent.flow.remote);
+        if let Some(number) = number {
+            self.numbered.push(time, number, (time, to));
+        }
+        self.sent.push(time, to, sent);
+    }
+
     pub fn accepted(&mut self, rst: &RstReceived) {
-        let receiver = Receiver {
-            at: rst.time,
-            netns: rst.netns,
-            flow: rst.flow,
-            seq: rst.seq,
-            state: rst.socket.state,
-            conversation: rst.conversation,
-        };
-        self.accepted.push(rst.time, rst.flow.local, receiver);
+        let ended = rst.socket.state == TcpState::CloseWait;
+        let conversation = rst.conversation.clone().filter(|_| ended);
+        let (at, netns, flow, seq) = (rst.time, rst.netns, rst.flow, rst.seq);
+        self.accepted.push(at, flow.local, Receiver { at, netns, flow, seq, conversation });
     }
 
     /// Was a reset with this sequence number accepted on this flow about this time?
@@ -125,10 +136,32 @@ impl Flows {
         self.aborted.of((netns, flow)).rev().find(|rst| rst.time < time)
     }
 
-    /// When the RST that arrived here left this host, if it did: same receiver, same sequence number, almost the same
-    /// time. The sender may be known under another address and port (a back end behind a service), so with a sequence
-    /// number that says nothing (0: the answer to a SYN) it must be the only one, or match to the letter.
-    pub fn sender_of(&self, received: &RstReceived) -> Option<Time> {
+    /// When the RST that arrived here left this host, and to whom, if it did. Where both ends are translated, the
+    /// numbers it bears are all that is left to know it by.
+    pub fn sender_of(&self, received: &RstReceived) -> Option<(Time, Endpoint)> {
+        let direct = self.sender_to(received).map(|time| (time, received.flow.local));
+        direct.or_else(|| self.same_number(received))
+    }
+
+    /// Had this host sent the RST that arrived here, at most translated on the way, it would be known.
+    pub fn would_know_sender(&self, received: &RstReceived) -> bool {
+        let since = received.time.minus(TRANSIT);
+        number_received(received).is_some() && self.numbered.reaches_back_to(since)
+    }
+
+    fn same_number(&self, received: &RstReceived) -> Option<(Time, Endpoint)> {
+        let translated = !received.flow.local.addr.is_loopback();
+        let number = number_received(received).filter(|_| translated)?;
+        // What was sent to the very peer it comes from went the other way.
+        let others = self.numbered.of(number).rev().filter(|(_, to)| *to != received.flow.remote);
+        let mut sent = others.filter(|(time, _)| time.distance(received.time) <= TRANSIT);
+        sent.next().copied()
+    }
+
+    /// Same receiver, same sequence number, almost the same time. The sender may be known under another address and
+    /// port (a back end behind a service), so with a sequence number that says nothing (0: the answer to a SYN) it
+    /// must be the only one, or match to the letter.
+    fn sender_to(&self, received: &RstReceived) -> Option<Time> {
         let candidates: Vec<_> = self
             .sent
             .of(received.flow.local)
@@ -142,12 +175,12 @@ impl Flows {
         exact.or(only).map(|sent| sent.time)
     }
 
-    /// Was a RST sent on this very flow right after `time`?
-    pub fn replied_right_after(&self, netns: NetNs, flow: Flow, time: Time) -> bool {
-        self.sent
-            .of(flow.remote)
-            .filter(|sent| sent.netns == netns && sent.flow == flow)
-            .any(|sent| sent.time >= time && sent.time.since(time) <= SAME_CALL)
+    /// Was what looked like a RST from the peer data that this very socket refused right after?
+    pub fn refused_instead(&self, received: &RstReceived) -> bool {
+        let ended = self.ended.of((received.netns, received.flow));
+        let mut same = ended.filter(|ending| ending.socket == received.socket.id);
+        let since = |ending: &Ending| ending.at.since(received.time);
+        same.any(|ending| ending.at >= received.time && since(ending) <= SAME_CALL)
     }
 }
 
@@ -160,6 +193,21 @@ fn ends_a_connection(rst: &RstSent) -> bool {
         })
 }
 
+/// What tells a RST from others: its sequence number, or, where that is 0, what it acknowledges.
+fn number(seq: u32, ack: Acknowledged) -> Option<u32> {
+    match (seq, ack) {
+        (0, Acknowledged::Number(ack)) => Some(ack),
+        (0, _) => None,
+        (seq, _) => Some(seq),
+    }
+}
+
+/// The same of one that was accepted: one that refuses a connection acknowledges the SYN, or it is not accepted.
+fn number_received(rst: &RstReceived) -> Option<u32> {
+    let dialled = rst.conversation.as_ref().filter(|_| rst.socket.state == TcpState::SynSent);
+    number(rst.seq, rst.ack).or_else(|| Some(dialled?.snd_nxt))
+}
+
 /// Both ends of a reset are joined when their cases close, a fraction of a second later.
 const FRESH: Duration = Duration::from_secs(1);
 
@@ -169,5 +217,5 @@ const STORM: usize = 131_072;
 /// How long a RST may take from one namespace of a host to another, queues included.
 const TRANSIT: Duration = Duration::from_millis(100);
 
-/// Two hooks of one and the same packet.
-const SAME_CALL: Duration = Duration::from_millis(1);
+/// Two hooks of one and the same packet; an interrupted or emulated processor takes its time.
+const SAME_CALL: Duration = Duration::from_millis(10);

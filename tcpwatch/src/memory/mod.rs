@@ -8,10 +8,13 @@ mod contacts;
 mod coverage;
 mod flows;
 mod handshakes;
+mod invalid;
 mod listeners;
 mod namespaces;
 mod overflows;
 mod owners;
+mod pressure;
+mod reject_rules;
 mod seen;
 
 pub use accounts::{Account, Accounts};
@@ -20,10 +23,13 @@ pub use contacts::Contacts;
 pub use coverage::Coverage;
 pub use flows::{Ending, Flows, Receiver};
 pub use handshakes::Handshakes;
+pub use invalid::{InvalidPackets, PASSAGE};
 pub use listeners::{Closed, KnownListener, Listeners, takes};
 pub use namespaces::{Holder, Namespaces};
 pub use overflows::{Overflow, Overflows};
 pub use owners::Owners;
+pub use pressure::{ConntrackPressure, Pressure};
+pub use reject_rules::RejectRules;
 pub use seen::Seen;
 
 use crate::event::{Event, NamespaceDescribed, NetNs, Time};
@@ -37,10 +43,13 @@ pub struct Memory {
     pub coverage: Coverage,
     pub flows: Flows,
     pub handshakes: Handshakes,
+    pub invalid: InvalidPackets,
     pub listeners: Listeners,
     pub namespaces: Namespaces,
     pub overflows: Overflows,
     pub owners: Owners,
+    pub pressure: ConntrackPressure,
+    pub reject_rules: RejectRules,
 }
 
 impl Memory {
@@ -49,7 +58,10 @@ impl Memory {
             Event::CoverageDeclared(e) => self.coverage.declare(e),
             Event::NamespaceDescribed(e) => self.meet_namespace(e),
             Event::NamespaceVanished(e) => self.forget_namespace(e.time, e.netns),
-            Event::CountersRead(e) => self.accounts.counters(e),
+            Event::CountersRead(e) => {
+                self.accounts.counters(e);
+                self.pressure.counters(e);
+            }
             Event::RstSent(e) => {
                 self.accounts.sent(e.netns);
                 self.flows.replied(e);
@@ -65,6 +77,9 @@ impl Memory {
             Event::ListenerOpened(e) => self.listeners.opened(e),
             Event::ListenerClosed(e) => self.listeners.closed(e),
             Event::ConntrackDestroyed(e) => self.conntrack.died(e),
+            Event::ConntrackInvalid(e) => self.invalid.found(e),
+            Event::PacketRejected(e) => self.flows.rejected(e),
+            Event::RejectRulesFound(e) => self.reject_rules.found(e),
             Event::OwnerFound(e) => self.owners.found(e),
             Event::EventsLost(e) => self.coverage.lost(e),
             Event::HostDescribed(e) => self.coverage.started(e.time),
@@ -85,5 +100,7 @@ impl Memory {
         self.accounts.vanished(netns, name);
         self.namespaces.vanish(time, netns);
         self.listeners.vanish(netns);
+        self.pressure.vanish(netns);
+        self.reject_rules.vanish(netns);
     }
 }

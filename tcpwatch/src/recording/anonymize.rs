@@ -207,8 +207,29 @@ const KEPT_WHOLE: &[&str] = &["sysctls"];
 
 /// Texts that are words of the kernel's or ours, or times.
 const KEPT: &[&str] = &[
-    "type", "time", "wall", "since", "until", "kernel", "version", "fact", "stage", "hook", "way",
-    "failed", "blind", "kind", "state", "substate", "file", "reason", "tracking", "ack", "death",
+    "type",
+    "time",
+    "wall",
+    "since",
+    "until",
+    "kernel",
+    "version",
+    "fact",
+    "stage",
+    "hook",
+    "way",
+    "failed",
+    "blind",
+    "kind",
+    "state",
+    "substate",
+    "file",
+    "reason",
+    "tracking",
+    "ack",
+    "death",
+    "direction",
+    "family",
 ];
 
 /// Texts remembered; more are worked out again, with the same result.
@@ -336,8 +357,20 @@ mod tests {
     /// What may stay, said once more: words that are the same on every host, times, and addresses that are nobody's.
     fn is_harmless(key: &str, text: &str) -> bool {
         let word = [
-            "type", "fact", "stage", "way", "kind", "state", "substate", "file", "reason",
-            "tracking", "ack", "death",
+            "type",
+            "fact",
+            "stage",
+            "way",
+            "kind",
+            "state",
+            "substate",
+            "file",
+            "reason",
+            "tracking",
+            "ack",
+            "death",
+            "direction",
+            "family",
         ];
         let sentence = ["hook", "failed", "blind", "kernel", "version"];
         let time = ["time", "wall", "since", "until"];

@@ -14,6 +14,8 @@ pub enum Line {
     End(End),
     /// Of a kind or a form that this version does not know; the name of its kind.
     Unknown(String),
+    /// Some lines are not here because their part of the file is damaged; how it shows.
+    Damaged(String),
 }
 
 /// The first line of every segment.
@@ -102,6 +104,16 @@ pub(super) enum Own<H, E> {
 pub(super) struct Kind<'a> {
     #[serde(rename = "type", borrow)]
     pub(super) name: std::borrow::Cow<'a, str>,
+    /// Lines of our other output bear it, and a header.
+    #[serde(default)]
+    schema: Option<serde::de::IgnoredAny>,
+}
+
+impl Kind<'_> {
+    /// It is a line of `tcpwatch -o json`.
+    pub(super) fn is_output(&self) -> bool {
+        self.schema.is_some()
+    }
 }
 
 pub(super) const SEGMENT: &str = "segment";

@@ -6,9 +6,12 @@
 mod anonymize;
 mod context;
 mod directory;
+mod foreign;
 mod frame;
 mod frames;
 mod gap;
+mod inputs;
+mod lane;
 mod limits;
 mod line;
 mod name;
@@ -25,6 +28,7 @@ mod segments;
 mod single;
 mod stream;
 mod target;
+mod text;
 mod trigger;
 mod upgrade;
 mod writer;
@@ -35,7 +39,7 @@ pub use line::{Account, End, Header, Line, Start};
 pub use place::Place;
 pub use reader::{Damage, Reader};
 pub use recorder::{Flight, Recorder};
-pub use stream::{Stream, Told};
+pub use stream::{Extent, Stream, Told};
 pub use trigger::Trigger;
 
 /// Raised when a name changes its meaning or goes; `upgrade` then gets a row. New names come without.
@@ -43,6 +47,9 @@ pub const SCHEMA: u32 = 1;
 
 /// How the name of a recording ends; while it is written, [`PART`] follows.
 pub const EXTENSION: &str = ".tcpw.jsonl.zst";
+
+/// How the name of a recording in plain text ends.
+pub const PLAIN: &str = ".tcpw.jsonl";
 
 /// Ends the name of a file that is still being written, or was when its writer died.
 pub const PART: &str = ".part";

@@ -1,19 +1,24 @@
-//! From bytes back to lines. Reads what can be read, and says what cannot.
+//! From text back to lines. Reads what can be read, and says what cannot.
 
-use std::io::{self, BufRead, BufReader, Read};
+use std::io::{self, Read};
 
 use serde::Deserialize;
 use serde_json::Value;
-use zstd::stream::read::Decoder;
 
 use super::line::{END, End, Header, Kind, Line, Own, SEGMENT};
-use super::{SCHEMA, upgrade};
+use super::text::{Piece, Text, read_some};
+use super::{SCHEMA, foreign, upgrade};
 
 /// Lines of one file, or of several that were put one behind the other.
 pub struct Reader {
-    from: Box<dyn BufRead>,
-    line: Vec<u8>,
+    from: Text,
+    /// Text that was not returned yet.
+    text: Vec<u8>,
+    /// Where the current line begins, and where the next one does.
+    line: usize,
+    next: usize,
     schema: u32,
+    end: Option<Piece>,
 }
 
 /// Why reading ended before the end.
@@ -21,6 +26,11 @@ pub struct Reader {
 pub enum Damage {
     #[error("is not a recording of tcpwatch")]
     NotARecording,
+    #[error("is empty")]
+    Empty,
+    /// Something else, by its first bytes; what it is, and what to do.
+    #[error("is not a recording of tcpwatch: it is {0}")]
+    Foreign(&'static str),
     #[error(
         "was recorded by a newer tcpwatch (schema {0}, this one reads up to {SCHEMA}). Read it with that version"
     )]
@@ -35,24 +45,27 @@ pub enum Damage {
 }
 
 impl Reader {
-    /// Compressed or plain: the first bytes tell.
     pub fn new(from: impl Read + 'static) -> Result<Self, Damage> {
-        let mut from = BufReader::new(from);
-        let compressed = from.fill_buf().map_err(Damage::Io)?.starts_with(&ZSTD);
-        let from: Box<dyn BufRead> = if compressed {
-            let mut decoder = Decoder::with_buffer(from).map_err(Damage::Io)?;
-            decoder.window_log_max(WINDOW_LOG).map_err(Damage::Io)?;
-            Box::new(BufReader::with_capacity(CHUNK, decoder))
-        } else {
-            Box::new(from)
-        };
-        Ok(Self { from, line: Vec::new(), schema: 0 })
+        let (mut from, mut first) = (Box::new(from), Vec::new());
+        while first.len() < foreign::LONGEST
+            && read_some(&mut from, &mut first).map_err(Damage::Io)? > 0
+        {}
+        if first.is_empty() {
+            return Err(Damage::Empty);
+        }
+        if let Some(what) = foreign::name(&first) {
+            return Err(Damage::Foreign(what));
+        }
+        let from = Text::new(first, from).map_err(Damage::Io)?;
+        Ok(Self { from, text: Vec::new(), line: 0, next: 0, schema: 0, end: None })
     }
 
     /// The next line that means something to us; `None` at the end.
     pub fn next_line(&mut self) -> Result<Option<Line>, Damage> {
-        if !self.read_line()? {
-            return Ok(None);
+        match self.find_line()? {
+            Found::Line => {}
+            Found::Gap(why) => return Ok(Some(Line::Damaged(why))),
+            Found::End => return Ok(None),
         }
         let line = self.parse()?;
         if let Line::Header(header) = &line {
@@ -61,24 +74,59 @@ impl Reader {
         Ok(Some(line))
     }
 
-    /// A line without its newline was cut off.
-    fn read_line(&mut self) -> Result<bool, Damage> {
-        self.line.clear();
-        let most = u64::try_from(LONGEST).unwrap_or(u64::MAX);
-        let read = self.from.by_ref().take(most).read_until(b'\n', &mut self.line);
-        match read.map_err(|error| self.damage(error))? {
-            0 => Ok(false),
-            _ if self.line.ends_with(b"\n") => Ok(true),
-            read if read >= LONGEST => Err(self.broken("a line is too long")),
-            _ => Err(if self.schema == 0 { Damage::NotARecording } else { Damage::Torn }),
+    /// Length of the text of the last line.
+    pub(super) fn line_len(&self) -> usize {
+        self.next - self.line
+    }
+
+    fn find_line(&mut self) -> Result<Found, Damage> {
+        self.line = self.next;
+        let mut looked_at = self.line;
+        loop {
+            if let Some(at) = self.text[looked_at..].iter().position(|byte| *byte == b'\n') {
+                self.next = looked_at + at + 1;
+                return Ok(Found::Line);
+            }
+            if self.text.len() - self.line >= LONGEST {
+                return Err(self.broken("a line is too long"));
+            }
+            self.text.drain(..self.line);
+            (self.line, self.next, looked_at) = (0, 0, self.text.len());
+            match self.read_more()? {
+                Piece::Text => {}
+                Piece::Gap(why) => {
+                    self.text.clear();
+                    return Ok(Found::Gap(why));
+                }
+                Piece::Torn => return Err(self.cut_off()),
+                // A line without its newline was cut off.
+                Piece::End if !self.text.is_empty() => return Err(self.cut_off()),
+                Piece::End => return Ok(Found::End),
+            }
         }
     }
 
-    /// An incomplete frame is the mark of a writer that died. What zstd finds wrong otherwise is damage.
+    /// A torn frame may have brought whole lines: they come before its end.
+    fn read_more(&mut self) -> Result<Piece, Damage> {
+        if let Some(end) = self.end.take() {
+            return Ok(end);
+        }
+        let before = self.text.len();
+        let piece = self.from.read(&mut self.text).map_err(|error| self.damage(error))?;
+        if piece == Piece::Torn && self.text.len() > before {
+            self.end = Some(piece);
+            return Ok(Piece::Text);
+        }
+        Ok(piece)
+    }
+
+    fn cut_off(&self) -> Damage {
+        if self.schema == 0 { Damage::NotARecording } else { Damage::Torn }
+    }
+
+    /// What zstd finds wrong is damage.
     fn damage(&self, error: io::Error) -> Damage {
         match error.kind() {
-            io::ErrorKind::UnexpectedEof if self.schema == 0 => Damage::NotARecording,
-            io::ErrorKind::UnexpectedEof => Damage::Torn,
             io::ErrorKind::Other | io::ErrorKind::InvalidData => self.broken(&error.to_string()),
             _ => Damage::Io(error),
         }
@@ -88,11 +136,18 @@ impl Reader {
         if self.schema == 0 { Damage::NotARecording } else { Damage::Broken(why.to_owned()) }
     }
 
+    fn bytes(&self) -> &[u8] {
+        &self.text[self.line..self.next]
+    }
+
+    /// A line that is none leaves a gap; without a header before it, this is no recording.
     fn parse(&self) -> Result<Line, Damage> {
-        let not_json = |_| self.broken("a line is not what it should be");
-        let kind: Kind<'_> = serde_json::from_slice(&self.line).map_err(not_json)?;
+        let Ok(kind) = serde_json::from_slice::<Kind<'_>>(self.bytes()) else {
+            return self.damaged("a line is not what it should be");
+        };
         match &*kind.name {
             SEGMENT => self.header(),
+            _ if self.schema == 0 && kind.is_output() => Err(Damage::Foreign(OUTPUT)),
             _ if self.schema == 0 => Err(Damage::NotARecording),
             END => self.end(),
             name => Ok(self.event(name)),
@@ -105,20 +160,24 @@ impl Reader {
         struct Schema {
             schema: u32,
         }
-        let Schema { schema } = self.deserialize(0)?;
+        let Ok(Schema { schema }) = self.deserialize(0) else {
+            return self.damaged("a header is not what it should be");
+        };
         if schema > SCHEMA {
             return Err(Damage::Newer(schema));
         }
-        match self.deserialize(schema)? {
-            Own::<Header, Value>::Segment(header) => Ok(Line::Header(Box::new(header))),
-            Own::End(_) => Err(self.broken("a header is not what it should be")),
+        match self.deserialize(schema) {
+            Ok(Own::<Header, Value>::Segment(header)) => Ok(Line::Header(Box::new(header))),
+            Ok(Own::End(_)) => self.damaged("a header is not what it should be"),
+            Err(error) => self.damaged(&error.to_string()),
         }
     }
 
     fn end(&self) -> Result<Line, Damage> {
-        match self.deserialize(self.schema)? {
-            Own::<Value, End>::End(end) => Ok(Line::End(end)),
-            Own::Segment(_) => Err(self.broken("an end is not what it should be")),
+        match self.deserialize(self.schema) {
+            Ok(Own::<Value, End>::End(end)) => Ok(Line::End(end)),
+            Ok(Own::Segment(_)) => self.damaged("an end is not what it should be"),
+            Err(error) => self.damaged(&error.to_string()),
         }
     }
 
@@ -130,25 +189,29 @@ impl Reader {
         }
     }
 
-    fn deserialize<T: serde::de::DeserializeOwned>(&self, schema: u32) -> Result<T, Damage> {
-        let told = if schema == 0 || upgrade::is_current(schema) {
-            serde_json::from_slice(&self.line)
-        } else {
-            let line = serde_json::from_slice(&self.line);
-            line.and_then(|line| serde_json::from_value(upgrade::upgrade(schema, line)))
-        };
-        told.map_err(|error| self.broken(&error.to_string()))
+    fn damaged(&self, why: &str) -> Result<Line, Damage> {
+        match self.broken(why) {
+            Damage::Broken(why) => Ok(Line::Damaged(why)),
+            damage => Err(damage),
+        }
+    }
+
+    fn deserialize<T: serde::de::DeserializeOwned>(&self, schema: u32) -> serde_json::Result<T> {
+        if schema == 0 || upgrade::is_current(schema) {
+            return serde_json::from_slice(self.bytes());
+        }
+        let line = serde_json::from_slice(self.bytes());
+        line.and_then(|line| serde_json::from_value(upgrade::upgrade(schema, line)))
     }
 }
 
-/// First bytes of a zstd frame (RFC 8878, 3.1.1).
-const ZSTD: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
-
-/// 128 MiB is the most a foreign compressor may make us remember; our own frames need 128 KiB.
-const WINDOW_LOG: u32 = 27;
-
-/// Bytes decompressed at a time.
-const CHUNK: usize = 128 * 1024;
+enum Found {
+    Line,
+    Gap(String),
+    End,
+}
 
 /// Bytes. Longer lines than a namespace with very many addresses needs are not ours.
 const LONGEST: usize = 4 * 1024 * 1024;
+
+const OUTPUT: &str = "what `tcpwatch -o json` prints. Replay the recording it was made from";

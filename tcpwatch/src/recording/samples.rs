@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::{env, fs, process};
 
 use super::line::{Header, Start};
-use crate::event::{Event, HostDescribed, NetNs, TcpState, Time};
-use crate::explain::story::{Story, removed};
+use crate::event::{ConntrackDirection, Event, FilterHook, HostDescribed, NetNs, TcpState, Time};
+use crate::explain::story::{Story, reject_rule, removed};
 
 pub(super) fn tick(time: Time) -> Event {
     Event::Tick { time }
@@ -55,6 +55,10 @@ pub(super) fn told_of_every_kind() -> Vec<Event> {
     let story = story.after(5).data_meets_listener(SERVER, CLIENT, 5).aborts(SERVER, CLIENT);
     let story = story.refuses_ack(SERVER, CLIENT, 5);
     let story = story.receives(CLIENT, SERVER, 7, TcpState::Established);
+    let story = story.rejects_syn(FilterHook::Input, SERVER, CLIENT);
+    let story = story.lists_rules(&[reject_rule("inet", Some(FilterHook::Input), 4)], true);
+    let story = story.finds_invalid(CLIENT, SERVICE, SERVER, ConntrackDirection::Reply);
+    let story = story.reads_conntrack(1, 9, 100, 1);
     story.closes("[::]:81", None).vanishes(1).events()
 }
 
@@ -117,12 +121,14 @@ pub(super) fn refusals(count: u16, every: u64) -> Vec<Event> {
     story.events().into_iter().enumerate().flat_map(with_tick).collect()
 }
 
-/// All that the recordings in a folder tell, and how many of them could not be read.
+/// All that the recordings in a folder tell, and how many of them could not be read. That something may be missing
+/// behind a cut is the reader's word, not the run's.
 pub(super) fn replayed(inputs: &[PathBuf]) -> (Vec<Event>, u64) {
     let mut stream = super::Stream::open(inputs);
     let events = std::iter::from_fn(|| stream.next_told()).filter_map(|told| match told {
-        super::Told::Event(event) => Some(event),
-        super::Told::Note(_) => None,
+        super::Told::Event(_, Event::EventsLost(lost)) if lost.count == 0 => None,
+        super::Told::Event(_, event) => Some(event),
+        super::Told::Note(_) | super::Told::Ended(_) => None,
     });
     (events.collect(), stream.failed())
 }

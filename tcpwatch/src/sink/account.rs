@@ -25,6 +25,10 @@ impl<W: Write> Sink for Account<W> {
         Ok(())
     }
 
+    fn host(&mut self, _host: &HostDescribed) -> io::Result<()> {
+        Ok(())
+    }
+
     fn coverage(&mut self, _coverage: &CoverageDeclared) -> io::Result<()> {
         Ok(())
     }

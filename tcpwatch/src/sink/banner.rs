@@ -2,7 +2,7 @@
 //!
 //! They go to stderr. A closed stderr must not end the watch, so write errors end here.
 
-use std::fmt::Write as _;
+use std::collections::BTreeMap;
 use std::io::{self, Write};
 
 use super::{Clean, Clock, Sink, Summary};
@@ -14,13 +14,16 @@ pub struct Banner<W> {
     clock: Clock,
     /// Also says which better ways were tried, and why they failed.
     verbose: bool,
-    said: Vec<String>,
+    /// Of whom, where there are several hosts.
+    host: Option<String>,
+    /// Of each host.
+    said: BTreeMap<Option<String>, Vec<String>>,
     to: W,
 }
 
 impl<W: Write> Banner<W> {
     pub fn new(clock: Clock, verbose: bool, to: W) -> Self {
-        Self { clock, verbose, said: Vec::new(), to }
+        Self { clock, verbose, host: None, said: BTreeMap::new(), to }
     }
 
     fn write(&mut self, text: &str) {
@@ -39,15 +42,19 @@ impl<W: Write> Sink for Banner<W> {
         Ok(())
     }
 
+    /// It says itself which host it speaks of.
+    fn host(&mut self, host: &HostDescribed) -> io::Result<()> {
+        self.host = Some(host.hostname.clone());
+        Ok(())
+    }
+
     /// Says what is new since the last declaration.
     fn coverage(&mut self, coverage: &CoverageDeclared) -> io::Result<()> {
-        let lines = lines(&coverage.hooks, self.verbose);
-        let mut text = String::new();
-        for line in lines.iter().filter(|line| !self.said.contains(line)) {
-            text.push_str(line);
-        }
+        let lines = lines(&coverage.hooks, self.verbose, self.host.as_deref());
+        let said = self.said.entry(self.host.clone()).or_default();
+        let text: String = lines.iter().filter(|line| !said.contains(line)).cloned().collect();
+        *said = lines;
         self.write(&text);
-        self.said = lines;
         Ok(())
     }
 
@@ -72,10 +79,11 @@ impl<W: Write> Sink for Banner<W> {
     }
 }
 
-fn lines(hooks: &[HookCoverage], verbose: bool) -> Vec<String> {
-    let attached = hooks.iter().filter_map(attached);
-    let failed = hooks.iter().filter(|_| verbose).flat_map(failed);
-    let blind = hooks.iter().filter(|hook| !hook.blind.is_empty()).map(blind);
+fn lines(hooks: &[HookCoverage], verbose: bool, host: Option<&str>) -> Vec<String> {
+    let host = host.map_or_else(String::new, |host| format!("{} ", Clean(host)));
+    let attached = hooks.iter().filter_map(|hook| attached(hook, &host));
+    let failed = hooks.iter().filter(|_| verbose).flat_map(|hook| failed(hook, &host));
+    let blind = hooks.iter().filter(|hook| !hook.blind.is_empty()).map(|hook| blind(hook, &host));
     let mut lines: Vec<String> = Vec::new();
     for line in attached.chain(failed).chain(blind) {
         if !lines.contains(&line) {
@@ -85,20 +93,18 @@ fn lines(hooks: &[HookCoverage], verbose: bool) -> Vec<String> {
     lines
 }
 
-fn attached(hook: &HookCoverage) -> Option<String> {
+fn attached(hook: &HookCoverage, host: &str) -> Option<String> {
     let way = hook.way?;
-    Some(format!("  attached  {}: {} by {way}\n", hook.fact, Clean(&hook.hook)))
+    Some(format!("  attached  {host}{}: {} by {way}\n", hook.fact, Clean(&hook.hook)))
 }
 
-fn failed(hook: &HookCoverage) -> Vec<String> {
-    let line = |reason| format!("  tried     {}: {}\n", hook.fact, Clean(reason));
+fn failed(hook: &HookCoverage, host: &str) -> Vec<String> {
+    let line = |reason| format!("  tried     {host}{}: {}\n", hook.fact, Clean(reason));
     hook.failed.iter().map(line).collect()
 }
 
-fn blind(hook: &HookCoverage) -> String {
-    let mut line = String::from("  blind     ");
-    _ = writeln!(line, "{}: {}", hook.fact, Clean(&hook.blind));
-    line
+fn blind(hook: &HookCoverage, host: &str) -> String {
+    format!("  blind     {host}{}: {}\n", hook.fact, Clean(&hook.blind))
 }
 
 #[cfg(test)]
@@ -127,6 +133,21 @@ tcpwatch 0.1.0 on node1, Linux 6.18.0, 2026-11-21 12:04:00.000+00:00
   blind     conntrack entries destroyed: lost translations cannot be told from stray segments
 "
         );
+    }
+
+    #[test]
+    fn each_of_several_hosts_says_what_it_sees() {
+        let mut bytes = Vec::new();
+        let mut banner = Banner::new(Clock::utc(), false, &mut bytes);
+        for host in [samples::host(), samples::other_host(), samples::host()] {
+            banner.host(&host).unwrap();
+            banner.coverage(&samples::coverage()).unwrap();
+        }
+        let text = String::from_utf8(bytes).unwrap();
+        for name in ["node1", "node2"] {
+            let line = format!("  attached  {name} resets sent: tcp_v4_send_reset by kprobe\n");
+            assert_eq!(text.matches(&line).count(), 1, "{text}");
+        }
     }
 
     #[test]

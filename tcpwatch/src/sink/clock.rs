@@ -9,6 +9,7 @@ use jiff::tz::{Offset, TimeZone};
 use crate::event::{HostDescribed, Time};
 
 /// Wall-clock time in one zone. A second is worked out once and kept: events come in bunches.
+#[derive(Clone)]
 pub struct Clock {
     zone: TimeZone,
     /// Wall clock minus boot clock, nanoseconds.
@@ -36,7 +37,7 @@ impl Clock {
 
     /// Takes the pair of clocks of the host that saw the events.
     pub fn set(&mut self, host: &HostDescribed) {
-        self.offset = i128::from(host.wall) - i128::from(host.time.0);
+        self.offset = host.wall_offset();
     }
 
     /// Since 1970, in UTC.

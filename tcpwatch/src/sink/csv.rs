@@ -9,7 +9,7 @@ use std::io::{self, Write};
 use csv::{QuoteStyle, Writer, WriterBuilder};
 
 use super::losses::Losses;
-use super::table::{COLUMNS, Cell, Row, SEPARATOR, of_amendment, of_lost, of_verdict};
+use super::table::{COLUMNS, Cell, Proof, Row, SEPARATOR, of_amendment, of_lost, of_verdict};
 use super::{Clock, Sink, Summary, evidence};
 use crate::event::{CoverageDeclared, EventsLost, HostDescribed, Time};
 use crate::explain::verdict::{Amendment, Verdict};
@@ -71,7 +71,7 @@ impl<W: Write> Csv<W> {
             Cell::Number(number) => number.to_string(),
             Cell::Text(text) => harmless(text),
             Cell::Time(time) => self.clock.at(time).rfc3339(),
-            Cell::Evidence(lines, reset) => {
+            Cell::Evidence(Proof { lines, reset, .. }) => {
                 let lines: Vec<_> = lines.iter().map(|line| evidence::line(line, reset)).collect();
                 harmless(lines.join(SEPARATOR))
             }
@@ -81,11 +81,16 @@ impl<W: Write> Csv<W> {
 
 impl<W: Write> Sink for Csv<W> {
     fn started(&mut self, host: &HostDescribed) -> io::Result<()> {
+        self.host(host)?;
+        self.write_head()
+    }
+
+    fn host(&mut self, host: &HostDescribed) -> io::Result<()> {
         let losses = self.losses.rest();
         self.write_losses(&losses)?;
         self.clock.set(host);
         self.host.clone_from(&host.hostname);
-        self.write_head()
+        Ok(())
     }
 
     fn coverage(&mut self, _coverage: &CoverageDeclared) -> io::Result<()> {
@@ -172,7 +177,8 @@ mod tests {
             r#""type","time","host","id","netns","namespace","direction","local_addr","local_port","#,
             r#""remote_addr","remote_port","service_addr","service_port","symptom","errno","#,
             r#""mechanism","reset_reason","state","certainty","cause","summary","evidence","#,
-            r#""missing","remedy_now","remedy_fix","owner_pid","owner_command","joined","seq""#,
+            r#""missing","remedy_now","remedy_fix","owner_pid","owner_command","joined","seq","#,
+            r#""joined_host""#,
         );
         assert_eq!(lines.next(), Some(head));
         let row = concat!(
@@ -183,7 +189,7 @@ mod tests {
             r#""tcp: SYN to 10.0.0.1:80 found no socket | listener: port 80 is open on 127.0.0.1:80 only","#,
             r#""","the server takes connections from its own host only; see whether that is meant","#,
             r#""bind what is dialled: 0.0.0.0 and [::] (no IPV6_V6ONLY), not loopback or one family","#,
-            r#""","","",0"#,
+            r#""","","",0,"""#,
         );
         assert_eq!(lines.next(), Some(row));
         assert_eq!(lines.next(), None);

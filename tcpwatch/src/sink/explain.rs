@@ -7,9 +7,9 @@ use super::block::{Block, Weight};
 use super::clock::Span;
 use super::escape::cleaned;
 use super::evidence::age;
-use super::fold::{Folds, Key};
+use super::fold::Key;
+use super::hosts::Hosts;
 use super::line::write_counted;
-use super::losses::Losses;
 use super::out::Out;
 use super::paint::{Ink, Paint};
 use super::totals::write_totals;
@@ -21,11 +21,9 @@ use crate::explain::verdict::{
 
 /// Text for a person who wants to understand one reset.
 pub struct Explain<W> {
-    clock: Clock,
+    hosts: Hosts,
     paint: Paint,
     width: usize,
-    folds: Folds,
-    losses: Losses,
     /// Told lately, by ascending id: the other end of one of these needs no second explanation.
     told: VecDeque<Told>,
     out: Out<W>,
@@ -42,8 +40,7 @@ struct Told {
 
 impl<W: Write> Explain<W> {
     pub fn new(clock: Clock, paint: Paint, width: usize, to: W) -> Self {
-        let (folds, losses) = (Folds::default(), Losses::default());
-        Self { clock, paint, width, folds, losses, told: VecDeque::new(), out: Out::new(to) }
+        Self { hosts: Hosts::new(clock), paint, width, told: VecDeque::new(), out: Out::new(to) }
     }
 
     fn remember(&mut self, verdict: &Verdict, block: u64) {
@@ -58,9 +55,9 @@ impl<W: Write> Explain<W> {
     }
 
     fn write_head(&mut self, verdict: &Verdict, block: &mut Block) -> io::Result<()> {
-        let time = self.clock.at(verdict.time);
         let number = format!("RST #{}", verdict.id);
-        let place = place(verdict);
+        let place = format!("{}{}", place(verdict), self.hosts.on_host());
+        let time = self.hosts.speaker().clock.at(verdict.time);
         let effect = effect(verdict);
         let head = format!("  {}  {place}", time.full());
         let fits = number.len() + head.chars().count() + effect.len() + 4 <= self.width;
@@ -85,7 +82,12 @@ impl<W: Write> Explain<W> {
 
 impl<W: Write> Sink for Explain<W> {
     fn started(&mut self, host: &HostDescribed) -> io::Result<()> {
-        self.clock.set(host);
+        self.hosts.started(host);
+        Ok(())
+    }
+
+    fn host(&mut self, host: &HostDescribed) -> io::Result<()> {
+        self.hosts.one_of_several(host);
         Ok(())
     }
 
@@ -94,7 +96,8 @@ impl<W: Write> Sink for Explain<W> {
     }
 
     fn verdict(&mut self, verdict: &Verdict) -> io::Result<()> {
-        let like = self.folds.counts(&Key::of(verdict), verdict.id, verdict.time);
+        let folds = &mut self.hosts.speaker().folds;
+        let like = folds.counts(&Key::of(verdict), verdict.id, verdict.time);
         self.remember(verdict, like.unwrap_or(verdict.id));
         if like.is_some() {
             return Ok(());
@@ -103,7 +106,9 @@ impl<W: Write> Sink for Explain<W> {
         self.write_head(verdict, &mut block)?;
         block.add("flow", Weight::Must, flow(verdict));
         block.brief(flow_briefly(verdict));
-        match (&verdict.finding, verdict.joined.and_then(|id| self.told(id))) {
+        let knows_more = verdict.peer.is_some() && verdict.explained_by().is_none();
+        let other = verdict.joined.filter(|_| !knows_more).and_then(|id| self.told(id));
+        match (&verdict.finding, other) {
             (_, Some(other)) => add_reference(&mut block, verdict, other),
             (Finding::Explained(best), None) => add_explanation(&mut block, verdict, best),
             (Finding::Unexplained { missing }, None) => add_missing(&mut block, verdict, missing),
@@ -115,7 +120,8 @@ impl<W: Write> Sink for Explain<W> {
 
     fn amendment(&mut self, amendment: &Amendment) -> io::Result<()> {
         let keys = Key::of_amendment(amendment);
-        if self.folds.counts(&keys, amendment.of, amendment.time).is_some() {
+        let folds = &mut self.hosts.speaker().folds;
+        if folds.counts(&keys, amendment.of, amendment.time).is_some() {
             return Ok(());
         }
         self.write_amendment_head(amendment)?;
@@ -128,20 +134,18 @@ impl<W: Write> Sink for Explain<W> {
     }
 
     fn lost(&mut self, lost: &EventsLost) -> io::Result<()> {
-        self.losses.add(lost);
+        self.hosts.speaker().losses.add(lost);
         Ok(())
     }
 
     fn totals(&mut self, summary: &Summary<'_>) -> io::Result<()> {
-        let (repeats, losses) = (self.folds.rest(), self.losses.rest());
         let out = &mut self.out.bytes;
-        write_counted(out, &mut self.clock, None, &repeats, &losses)?;
+        self.hosts.each().try_for_each(|host| write_counted(out, host, None))?;
         write_totals(out, summary, self.paint)
     }
 
     fn until(&mut self, now: Time) -> io::Result<()> {
-        let (repeats, losses) = (self.folds.due(now), self.losses.due(now));
-        write_counted(&mut self.out.bytes, &mut self.clock, Some(now), &repeats, &losses)
+        write_counted(&mut self.out.bytes, self.hosts.speaker(), Some(now))
     }
 
     fn flush(&mut self) -> io::Result<()> {
@@ -201,11 +205,12 @@ fn amended_cause(amendment: &Amendment) -> String {
 
 /// The other end of a reset that was told just before.
 fn add_reference(block: &mut Block, verdict: &Verdict, other: Told) {
+    let on_host = on_peer(verdict);
     let see = if other.block == other.id {
-        format!("see #{}, the other end of this reset", other.id)
+        format!("see #{}{on_host}, the other end of this reset", other.id)
     } else {
         format!(
-            "see #{}; the other end of this reset is #{}, counted with it",
+            "see #{}{on_host}; the other end of this reset is #{}, counted with it",
             other.block, other.id
         )
     };
@@ -222,15 +227,24 @@ fn add_reference(block: &mut Block, verdict: &Verdict, other: Told) {
     }
 }
 
+/// ` on NAME`, where the other end is another host.
+fn on_peer(verdict: &Verdict) -> String {
+    let name = verdict.peer.as_ref().map(|peer| format!(" on {}", Clean(&peer.host.hostname)));
+    name.unwrap_or_default()
+}
+
 fn add_explanation(block: &mut Block, verdict: &Verdict, best: &Explanation) {
     let code = best.cause.code();
     let sentence = format!("{code} ({}): {}", best.certainty, Clean(&best.cause));
     block.add("cause", Weight::Must, sentence);
     block.accent(Ink::Cause, code.len());
-    add_evidence(block, verdict.time, best.cause.evidence());
+    add_evidence(block, verdict.evidence_time(), best.cause.evidence());
     add_remedy(block, best.cause.remedy());
     let also: Vec<_> = verdict.also.iter().map(told_briefly).collect();
     block.add("also", Weight::Extra, also.join("; "));
+    if let (Some(id), Some(_)) = (verdict.joined, &verdict.peer) {
+        block.add("other end", Weight::Extra, format!("#{id}{}", on_peer(verdict)));
+    }
     block.add("kernel", Weight::Extra, kernel_words(verdict));
 }
 
@@ -259,7 +273,8 @@ fn add_remedy(block: &mut Block, remedy: Remedy) {
 }
 
 fn add_missing(block: &mut Block, verdict: &Verdict, missing: &[String]) {
-    let other = verdict.joined.map(|id| format!(", the other end of #{id}")).unwrap_or_default();
+    let other = verdict.joined.map(|id| format!(", the other end of #{id}{}", on_peer(verdict)));
+    let other = other.unwrap_or_default();
     let sentence = format!("{UNEXPLAINED}: {}{other}", verdict.mechanism.sentence());
     block.add("cause", Weight::Must, sentence);
     block.accent(Ink::Unexplained, UNEXPLAINED.len());
@@ -287,11 +302,13 @@ const REMEMBERED: usize = 4096;
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
     use std::time::Duration;
 
     use super::*;
     use crate::explain::mechanism::Mechanism;
     use crate::explain::story::{Story, expired};
+    use crate::explain::verdict::Peer;
     use crate::sink::samples;
 
     fn written(width: usize, tell: impl FnOnce(&mut Explain<&mut Vec<u8>>)) -> String {
@@ -364,6 +381,47 @@ RST #18  2026-11-21 12:04:31.882+00:00  received in net:[4026532202] -> the loca
             block_of(&samples::received()).contains("evidence  1 tcp"),
             "on its own it is told in full"
         );
+    }
+
+    #[test]
+    fn the_other_end_may_be_another_host() {
+        let tell = |explain: &mut Explain<&mut Vec<u8>>| {
+            explain.host(&samples::host()).unwrap();
+            explain.verdict(&samples::explained()).unwrap();
+            explain.host(&samples::other_host()).unwrap();
+            explain.verdict(&samples::received_elsewhere()).unwrap();
+        };
+        let text = written(120, tell);
+        assert!(
+            text.starts_with(
+                "RST #17  2026-11-21 12:04:31.882+00:00  sent from netns shop on node1"
+            ),
+            "{text}"
+        );
+        let second = &text[text.find("RST #18").unwrap()..];
+        assert!(
+            second.contains("12:04:31.877+00:00  received in net:[4026532202] on node2"),
+            "{text}"
+        );
+        let see =
+            "cause     no-listener (observed): see #17 on node1, the other end of this reset\n";
+        assert!(second.contains(see), "{text}");
+    }
+
+    /// Evidence is as old as it was on the host that has it, by that host's clock.
+    #[test]
+    fn evidence_of_another_host_keeps_its_age() {
+        let at_home = expired_entry();
+        let (host, explains) = (Arc::new(samples::host()), true);
+        let peer = Peer { host, time: at_home.time, explains };
+        let (time, peer) = (Time(7), Some(Arc::new(peer)));
+        let received = Verdict { time, peer, ..at_home.clone() };
+        let evidence = |text: &str| {
+            let lines = text.lines().skip_while(|line| !line.starts_with("  evidence"));
+            lines.map(str::to_owned).collect::<Vec<_>>()
+        };
+        assert_eq!(evidence(&block_of(&received)), evidence(&block_of(&at_home)));
+        assert!(block_of(&at_home).contains(" before: "));
     }
 
     #[test]

@@ -76,6 +76,16 @@ fn code(finding: &Finding) -> Option<&'static str> {
     }
 }
 
+impl Key {
+    /// So many of a kind are shown in one [`WINDOW`]: of what hurts nobody, one.
+    fn shown(&self) -> u32 {
+        match self {
+            Self::Reset { local: End::Clients(_), remote: End::Clients(_), .. } => 1,
+            _ => SHOWN,
+        }
+    }
+}
+
 fn is_benign(finding: &Finding) -> bool {
     matches!(finding, Finding::Explained(explanation) if explanation.cause.is_benign())
 }
@@ -117,7 +127,7 @@ impl Folds {
         if run.hidden == 0 && time.since(run.since) > WINDOW {
             *run = Run::new(id, time);
         }
-        if run.shown < SHOWN {
+        if run.shown < key.shown() {
             return None;
         }
         run.last = id;
@@ -194,7 +204,7 @@ impl fmt::Display for Repeats {
     }
 }
 
-/// So many of a kind are shown in one [`WINDOW`].
+/// Of what may hurt somebody.
 const SHOWN: u32 = 3;
 const WINDOW: Duration = Duration::from_mins(1);
 /// A count waits this long to grow.
@@ -288,7 +298,7 @@ mod tests {
             let verdict = samples::scanned(port);
             folds.counts(&Key::of(&verdict), port.into(), at(1));
         }
-        let expected = "×297 more like #1, to #300: sent 10.0.0.1 -> 10.0.0.9 scan";
+        let expected = "×299 more like #1, to #300: sent 10.0.0.1 -> 10.0.0.9 scan";
         assert_eq!(said(folds.rest()), [expected]);
     }
 

@@ -18,7 +18,7 @@ use crate::event::{
 use crate::explain::cause::Cause;
 use crate::explain::mechanism::Mechanism;
 use crate::explain::verdict::{
-    self, Certainty, Direction, Explanation, Finding, Remedy, RstHeader, Symptom,
+    self, Certainty, Direction, Explanation, Finding, Remedy, RstHeader, Skew, Symptom,
 };
 
 /// Raised when a name changes its meaning or goes; new names come without.
@@ -27,16 +27,20 @@ pub const SCHEMA: u32 = 1;
 /// JSON Lines for programs.
 pub struct Json<W> {
     clock: Clock,
+    /// That of the host a reset came from, where that is another one.
+    peer: Clock,
+    /// Who speaks, where there are several hosts.
+    host: Option<String>,
     out: Out<W>,
 }
 
 impl<W: Write> Json<W> {
     pub fn new(to: W) -> Self {
-        Self { clock: Clock::utc(), out: Out::new(to) }
+        Self { clock: Clock::utc(), peer: Clock::utc(), host: None, out: Out::new(to) }
     }
 
     fn write(&mut self, body: Body<'_>) -> io::Result<()> {
-        let line = Object { schema: SCHEMA, body };
+        let line = Object { schema: SCHEMA, host: self.host.as_deref(), body };
         let mut to = serde_json::Serializer::with_formatter(&mut self.out.bytes, Harmless);
         line.serialize(&mut to)?;
         self.out.bytes.push(b'\n');
@@ -47,9 +51,15 @@ impl<W: Write> Json<W> {
         self.clock.at(time).rfc3339()
     }
 
-    fn lines(&mut self, explanation: &Explanation) -> Vec<EvidenceLine> {
-        let evidence = explanation.cause.evidence();
-        evidence.into_iter().map(|line| EvidenceLine::of(line, &mut self.clock)).collect()
+    /// Times in the evidence are of the host that explains.
+    fn evidence(&mut self, verdict: &verdict::Verdict, best: &Explanation) -> Vec<EvidenceLine> {
+        match verdict.explained_by() {
+            Some(peer) => {
+                self.peer.set(&peer.host);
+                lines(&mut self.peer, best)
+            }
+            None => lines(&mut self.clock, best),
+        }
     }
 }
 
@@ -66,6 +76,12 @@ impl<W: Write> Sink for Json<W> {
         }))
     }
 
+    fn host(&mut self, host: &HostDescribed) -> io::Result<()> {
+        self.clock.set(host);
+        self.host = Some(host.hostname.clone());
+        Ok(())
+    }
+
     fn coverage(&mut self, coverage: &CoverageDeclared) -> io::Result<()> {
         let time = self.time(coverage.time);
         let hooks = coverage.hooks.iter().map(Row::of).collect();
@@ -75,7 +91,7 @@ impl<W: Write> Sink for Json<W> {
     fn verdict(&mut self, verdict: &verdict::Verdict) -> io::Result<()> {
         let time = self.time(verdict.time);
         let told = match &verdict.finding {
-            Finding::Explained(best) => Told::of(best, self.lines(best)),
+            Finding::Explained(best) => Told::of(best, self.evidence(verdict, best)),
             Finding::Unexplained { .. } => Told::nothing(),
         };
         self.write(Body::Verdict(Box::new(Verdict::of(verdict, time, told))))
@@ -83,7 +99,8 @@ impl<W: Write> Sink for Json<W> {
 
     fn amendment(&mut self, amendment: &verdict::Amendment) -> io::Result<()> {
         let time = self.time(amendment.time);
-        let told = Told::of(&amendment.explanation, self.lines(&amendment.explanation));
+        let lines = lines(&mut self.clock, &amendment.explanation);
+        let told = Told::of(&amendment.explanation, lines);
         let owner = amendment.owner.as_ref();
         self.write(Body::Amendment(Box::new(Amendment { of: amendment.of, time, told, owner })))
     }
@@ -95,6 +112,7 @@ impl<W: Write> Sink for Json<W> {
     }
 
     fn totals(&mut self, summary: &Summary<'_>) -> io::Result<()> {
+        self.host = None;
         self.write(Body::Totals(Totals::of(summary)))
     }
 
@@ -103,9 +121,16 @@ impl<W: Write> Sink for Json<W> {
     }
 }
 
+fn lines(clock: &mut Clock, explanation: &Explanation) -> Vec<EvidenceLine> {
+    let evidence = explanation.cause.evidence();
+    evidence.into_iter().map(|line| EvidenceLine::of(line, clock)).collect()
+}
+
 #[derive(Serialize)]
 struct Object<'a> {
     schema: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    host: Option<&'a str>,
     #[serde(flatten)]
     body: Body<'a>,
 }
@@ -143,6 +168,7 @@ struct Row<'a> {
     way: Option<Way>,
     failed: &'a [String],
     blind: Option<&'a str>,
+    idle: bool,
 }
 
 impl<'a> Row<'a> {
@@ -153,6 +179,7 @@ impl<'a> Row<'a> {
             way: hook.way,
             failed: &hook.failed,
             blind: Some(hook.blind.as_str()).filter(|blind| !blind.is_empty()),
+            idle: hook.idle,
         }
     }
 }
@@ -178,6 +205,8 @@ struct Verdict<'a> {
     also: Vec<Also<'a>>,
     owner: Option<&'a Owner>,
     joined: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    joined_host: Option<&'a str>,
 }
 
 impl<'a> Verdict<'a> {
@@ -201,6 +230,7 @@ impl<'a> Verdict<'a> {
             also: verdict.also.iter().map(Also::of).collect(),
             owner: verdict.owner.as_ref(),
             joined: verdict.joined,
+            joined_host: verdict.peer.as_ref().map(|peer| peer.host.hostname.as_str()),
         }
     }
 }
@@ -363,6 +393,8 @@ struct Totals<'a> {
     hidden: u64,
     causes: &'a BTreeMap<&'static str, u64>,
     namespaces: Vec<NamespaceAccount<'a>>,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    skews: &'a [Skew],
     cpu_seconds: Option<f64>,
 }
 
@@ -376,6 +408,7 @@ impl<'a> Totals<'a> {
             hidden: summary.hidden,
             causes: &totals.causes,
             namespaces: totals.namespaces.iter().map(NamespaceAccount::of).collect(),
+            skews: &totals.skews,
             cpu_seconds: summary.cpu.map(|cpu| cpu.as_secs_f64()),
         }
     }
@@ -383,6 +416,8 @@ impl<'a> Totals<'a> {
 
 #[derive(Serialize)]
 struct NamespaceAccount<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    host: Option<&'a str>,
     netns: Namespace<'a>,
     sent: u64,
     out_rsts: Option<u64>,
@@ -392,6 +427,7 @@ struct NamespaceAccount<'a> {
 impl<'a> NamespaceAccount<'a> {
     fn of(account: &'a verdict::NamespaceTotals) -> Self {
         Self {
+            host: account.host.as_deref(),
             netns: Namespace::of(account.netns, account.name.as_deref()),
             sent: account.sent,
             out_rsts: account.out_rsts,
@@ -488,6 +524,45 @@ mod tests {
         assert_eq!(verdict["rst"], serde_json::json!({ "seq": 0, "ack": 4711, "ttl": 61 }));
         let owner = r#"{"pid":812,"command":"curl","cgroup":"/user.slice"}"#;
         assert_eq!(verdict["owner"], serde_json::from_str::<Value>(owner).unwrap());
+    }
+
+    #[test]
+    fn several_hosts_are_called_by_name_and_their_evidence_keeps_its_clock() {
+        let mut totals = samples::totals();
+        totals.namespaces[0].host = Some("node1".into());
+        totals.skews.push(Skew {
+            host: "node2".into(),
+            reference: "node1".into(),
+            ahead_ns: -5_000_000,
+            resets: 1,
+        });
+        let mut expired = samples::amendment().explanation;
+        expired.certainty = Certainty::Inferred;
+        let mut received = samples::received_elsewhere();
+        received.finding = Finding::Explained(std::sync::Arc::new(expired));
+        let text = written(|json| {
+            json.host(&samples::host()).unwrap();
+            json.coverage(&samples::coverage()).unwrap();
+            json.host(&samples::other_host()).unwrap();
+            json.verdict(&received).unwrap();
+            json.lost(&samples::lost()).unwrap();
+            json.totals(&samples::summary(&totals)).unwrap();
+        });
+        let lines: Vec<Value> =
+            text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        let schema = Schema::published();
+        for line in &lines {
+            assert_eq!(schema.complaints(line), [""; 0], "{line}");
+        }
+        let hosts: Vec<_> = lines.iter().map(|line| line["host"].as_str()).collect();
+        assert_eq!(hosts, [Some("node1"), Some("node2"), Some("node2"), None]);
+        let verdict = &lines[1];
+        assert_eq!(verdict["joined_host"], "node1");
+        assert_eq!(verdict["time"], "2026-11-21T12:04:31.877104007Z");
+        let evidence = &verdict["evidence_lines"][0]["time"];
+        assert_eq!(*evidence, "2026-11-21T12:04:34.882104007Z", "by the clock of node1");
+        assert_eq!(lines[3]["skews"][0]["ahead_ns"], -5_000_000);
+        assert_eq!(lines[3]["namespaces"][0]["host"], "node1");
     }
 
     #[test]

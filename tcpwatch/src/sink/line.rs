@@ -3,8 +3,9 @@
 use std::fmt;
 use std::io::{self, Write};
 
-use super::fold::{Folds, Key, Repeats};
-use super::losses::{self, Losses};
+use super::fold::Key;
+use super::hosts::{Hosts, Known};
+use super::losses;
 use super::out::Out;
 use super::paint::{Ink, Paint};
 use super::totals::write_totals;
@@ -14,23 +15,25 @@ use crate::explain::verdict::{Amendment, Direction, Finding, Verdict};
 
 /// Text for a person who watches, and for grep.
 pub struct Line<W> {
-    clock: Clock,
+    hosts: Hosts,
     paint: Paint,
-    folds: Folds,
-    losses: Losses,
     out: Out<W>,
 }
 
 impl<W: Write> Line<W> {
     pub fn new(clock: Clock, paint: Paint, to: W) -> Self {
-        let (folds, losses) = (Folds::default(), Losses::default());
-        Self { clock, paint, folds, losses, out: Out::new(to) }
+        Self { hosts: Hosts::new(clock), paint, out: Out::new(to) }
     }
 }
 
 impl<W: Write> Sink for Line<W> {
     fn started(&mut self, host: &HostDescribed) -> io::Result<()> {
-        self.clock.set(host);
+        self.hosts.started(host);
+        Ok(())
+    }
+
+    fn host(&mut self, host: &HostDescribed) -> io::Result<()> {
+        self.hosts.one_of_several(host);
         Ok(())
     }
 
@@ -39,13 +42,14 @@ impl<W: Write> Sink for Line<W> {
     }
 
     fn verdict(&mut self, verdict: &Verdict) -> io::Result<()> {
-        if self.folds.counts(&Key::of(verdict), verdict.id, verdict.time).is_some() {
+        let host = self.hosts.speaker();
+        if host.folds.counts(&Key::of(verdict), verdict.id, verdict.time).is_some() {
             return Ok(());
         }
-        let time = self.clock.at(verdict.time);
+        let time = host.clock.at(verdict.time);
         let (direction, flow, arrow) = (verdict.direction, verdict.flow, arrow(verdict.direction));
         let out = &mut self.out.bytes;
-        write!(out, "{} #{} ", time.clock_time(), verdict.id)?;
+        write!(out, "{} {}#{} ", time.clock_time(), host.label, verdict.id)?;
         write!(out, "{direction} {} {arrow} {} {} ", flow.local, flow.remote, effect(verdict))?;
         write_finding(out, verdict, self.paint)?;
         write_context(out, verdict)?;
@@ -54,7 +58,8 @@ impl<W: Write> Sink for Line<W> {
 
     fn amendment(&mut self, amendment: &Amendment) -> io::Result<()> {
         let keys = Key::of_amendment(amendment);
-        if self.folds.counts(&keys, amendment.of, amendment.time).is_some() {
+        let host = self.hosts.speaker();
+        if host.folds.counts(&keys, amendment.of, amendment.time).is_some() {
             return Ok(());
         }
         writeln!(self.out.bytes, "  {}", amends(amendment, self.paint))?;
@@ -62,20 +67,18 @@ impl<W: Write> Sink for Line<W> {
     }
 
     fn lost(&mut self, lost: &EventsLost) -> io::Result<()> {
-        self.losses.add(lost);
+        self.hosts.speaker().losses.add(lost);
         Ok(())
     }
 
     fn totals(&mut self, summary: &Summary<'_>) -> io::Result<()> {
-        let (repeats, losses) = (self.folds.rest(), self.losses.rest());
         let out = &mut self.out.bytes;
-        write_counted(out, &mut self.clock, None, &repeats, &losses)?;
+        self.hosts.each().try_for_each(|host| write_counted(out, host, None))?;
         write_totals(out, summary, self.paint)
     }
 
     fn until(&mut self, now: Time) -> io::Result<()> {
-        let (repeats, losses) = (self.folds.due(now), self.losses.due(now));
-        write_counted(&mut self.out.bytes, &mut self.clock, Some(now), &repeats, &losses)
+        write_counted(&mut self.out.bytes, self.hosts.speaker(), Some(now))
     }
 
     fn flush(&mut self) -> io::Result<()> {
@@ -104,22 +107,27 @@ fn amends(amendment: &Amendment, paint: Paint) -> impl fmt::Display {
     })
 }
 
-/// What was counted instead of shown. A count that comes in the middle bears the time at which it was made.
+/// What was counted instead of shown: what is due by now, or everything. A count that comes in the middle bears the
+/// time at which it was made.
 pub(super) fn write_counted(
     out: &mut Vec<u8>,
-    clock: &mut Clock,
+    host: &mut Known,
     now: Option<Time>,
-    repeats: &[Repeats],
-    losses: &[EventsLost],
 ) -> io::Result<()> {
+    let Known { clock, folds, losses, label, .. } = host;
+    let (repeats, losses) = match now {
+        Some(now) => (folds.due(now), losses.due(now)),
+        None => (folds.rest(), losses.rest()),
+    };
     for repeats in repeats {
         if let Some(now) = now {
             write!(out, "{} ", clock.at(now).clock_time())?;
         }
-        writeln!(out, "{repeats}")?;
+        writeln!(out, "{label}{repeats}")?;
     }
     losses.iter().try_for_each(|lost| {
-        writeln!(out, "{} {}", clock.at(lost.until).clock_time(), losses::sentence(lost))
+        let time = clock.at(lost.until);
+        writeln!(out, "{} {label}{}", time.clock_time(), losses::sentence(lost))
     })
 }
 
@@ -164,6 +172,9 @@ fn write_context(out: &mut Vec<u8>, verdict: &Verdict) -> io::Result<()> {
     if let Some(id) = verdict.joined {
         write!(out, ", other end of #{id}")?;
     }
+    if let Some(peer) = &verdict.peer {
+        write!(out, " on {}", Clean(&peer.host.hostname))?;
+    }
     writeln!(out, "]")
 }
 
@@ -204,6 +215,45 @@ mod tests {
              nothing listens on 10.0.0.1:80; the port is open on 127.0.0.1:80 only \
              [net:[4026532202], curl[812], service 10.96.0.1:80, other end of #17]\n"
         );
+    }
+
+    #[test]
+    fn several_hosts_are_called_by_name_and_keep_their_clocks() {
+        let tell = |line: &mut Line<&mut Vec<u8>>| {
+            line.host(&samples::host()).unwrap();
+            line.verdict(&samples::explained()).unwrap();
+            line.host(&samples::other_host()).unwrap();
+            line.verdict(&samples::received_elsewhere()).unwrap();
+            line.lost(&samples::lost()).unwrap();
+            line.host(&samples::host()).unwrap();
+            line.totals(&samples::summary(&samples::totals())).unwrap();
+        };
+        let text = written(Paint::PLAIN, tell);
+        let lines: Vec<_> = text.lines().collect();
+        assert!(lines[0].starts_with("12:04:31.882104 node1 #17 sent 10.0.0.1:80 "), "{text}");
+        assert!(lines[1].starts_with("12:04:31.877104 node2 #18 received "), "{text}");
+        assert!(lines[1].ends_with(" [net:[4026532202], other end of #17 on node1]"), "{text}");
+        assert_eq!(
+            lines[2],
+            "12:04:30.995000 node2 lost 12 (resets sent): the ring buffer was full"
+        );
+    }
+
+    /// Hosts have the same namespaces and addresses, and are not the same.
+    #[test]
+    fn repeats_are_counted_for_each_host() {
+        let tell = |line: &mut Line<&mut Vec<u8>>| {
+            for id in 1..=8 {
+                let host = if id % 2 == 0 { samples::other_host() } else { samples::host() };
+                line.host(&host).unwrap();
+                line.verdict(&Verdict { id, ..samples::explained() }).unwrap();
+            }
+            line.totals(&samples::summary(&samples::totals())).unwrap();
+        };
+        let text = written(Paint::PLAIN, tell);
+        let rest = "sent 10.0.0.1:80 -> 10.0.0.9 no-listener\n";
+        assert!(text.contains(&format!("\nnode1 ×1 more like #1, to #7: {rest}")), "{text}");
+        assert!(text.contains(&format!("\nnode2 ×1 more like #2, to #8: {rest}")), "{text}");
     }
 
     #[test]

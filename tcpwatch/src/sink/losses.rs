@@ -51,7 +51,8 @@ fn reason(stage: LossStage) -> &'static str {
         LossStage::Malformed => "the records made no sense",
         LossStage::Late => "they came after their time had been dealt with",
         LossStage::Netlink => "the netlink socket overran",
-        LossStage::Recording => "the recording could not keep up",
+        LossStage::Nested => "the hook was passed over while one was running",
+        LossStage::Recording => "the recording did not keep up, or is damaged there",
     }
 }
 

@@ -12,6 +12,7 @@ mod escape;
 mod evidence;
 mod explain;
 mod fold;
+mod hosts;
 mod json;
 mod line;
 mod losses;
@@ -47,6 +48,10 @@ pub use pcapng::Pcapng;
 pub trait Sink {
     /// The machine and its clocks; before anything that bears a time.
     fn started(&mut self, host: &HostDescribed) -> io::Result<()>;
+
+    /// What follows is of this one of several hosts, until another one is named. Never called where there is only
+    /// one. Its clocks may have been read anew since it started.
+    fn host(&mut self, host: &HostDescribed) -> io::Result<()>;
 
     /// What this run can see; again whenever that changes.
     fn coverage(&mut self, coverage: &CoverageDeclared) -> io::Result<()>;

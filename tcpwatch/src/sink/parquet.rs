@@ -17,7 +17,7 @@ use parquet::schema::parser::parse_message_type;
 
 use super::json::evidence_text;
 use super::losses::Losses;
-use super::table::{COLUMNS, Cell, Kind, Row, of_amendment, of_lost, of_verdict};
+use super::table::{COLUMNS, Cell, Kind, Proof, Row, of_amendment, of_lost, of_verdict};
 use super::totals::write_totals;
 use super::{Clock, Paint, Sink, Summary};
 use crate::event::{CoverageDeclared, EventsLost, HostDescribed, Time};
@@ -26,6 +26,8 @@ use crate::explain::verdict::{Amendment, Verdict};
 /// Columns for databases.
 pub struct Parquet<W: Write + Send> {
     clock: Clock,
+    /// That of the host a reset came from, where that is another one.
+    peer: Clock,
     host: String,
     losses: Losses,
     /// Of the rows that wait for their group to be full.
@@ -43,6 +45,7 @@ impl<W: Write + Send> Parquet<W> {
         let to = SerializedFileWriter::new(to, Arc::new(schema), Arc::new(properties));
         Ok(Self {
             clock: Clock::utc(),
+            peer: Clock::utc(),
             host: String::new(),
             losses: Losses::default(),
             columns: columns(),
@@ -64,8 +67,15 @@ impl<W: Write + Send> Parquet<W> {
                     add(Value::Number(nanos.div_euclid(1_000)));
                     add(Value::Number(nanos))
                 }
-                Cell::Evidence(lines, _) => {
-                    add(Value::Text(evidence_text(lines, &mut self.clock)?))
+                Cell::Evidence(Proof { lines, peer, .. }) => {
+                    let clock = match peer {
+                        Some(peer) => {
+                            self.peer.set(&peer.host);
+                            &mut self.peer
+                        }
+                        None => &mut self.clock,
+                    };
+                    add(Value::Text(evidence_text(lines, clock)?))
                 }
             };
         }
@@ -93,14 +103,19 @@ impl<W: Write + Send> Parquet<W> {
 
 impl<W: Write + Send> Sink for Parquet<W> {
     fn started(&mut self, host: &HostDescribed) -> io::Result<()> {
-        let losses = self.losses.rest();
-        self.write_losses(&losses)?;
-        self.clock.set(host);
-        self.host.clone_from(&host.hostname);
+        self.host(host)?;
         let HostDescribed { hostname, boot_id, kernel, version, .. } = host;
         let described =
             format!("{hostname}, boot {boot_id}, Linux {kernel}, recorded by tcpwatch {version}");
         self.describe("host", described);
+        Ok(())
+    }
+
+    fn host(&mut self, host: &HostDescribed) -> io::Result<()> {
+        let losses = self.losses.rest();
+        self.write_losses(&losses)?;
+        self.clock.set(host);
+        self.host.clone_from(&host.hostname);
         Ok(())
     }
 

@@ -27,6 +27,8 @@ pub struct Pcapng<W> {
     clock: Clock,
     /// Whose section is being written.
     host: Option<HostDescribed>,
+    /// Who speaks, where there are several hosts: these have one section, and interfaces with their names.
+    speaker: Option<String>,
     /// Those of the section, in order of their numbers.
     interfaces: Vec<Interface>,
     /// By time (nanoseconds since 1970) and id of the verdict.
@@ -41,6 +43,8 @@ pub struct Pcapng<W> {
 
 /// A network namespace. One that changes its name becomes a second one: pcapng has no way to say it.
 struct Interface {
+    /// Where there are several.
+    host: Option<String>,
     netns: NetNs,
     name: Option<String>,
     /// Packets written.
@@ -49,6 +53,7 @@ struct Interface {
 
 /// A packet to be.
 struct Held {
+    host: Option<String>,
     verdict: Verdict,
     amendment: Option<Amendment>,
 }
@@ -58,6 +63,7 @@ impl<W: Write> Pcapng<W> {
         Self {
             clock: Clock::utc(),
             host: None,
+            speaker: None,
             interfaces: Vec::new(),
             held: BTreeMap::new(),
             losses: Losses::default(),
@@ -73,20 +79,23 @@ impl<W: Write> Pcapng<W> {
         block.u16(MAJOR);
         block.u16(MINOR);
         block.u64(UNKNOWN_LENGTH);
-        block.text(COMMENT, &about(host));
+        block.text(COMMENT, &about(host, self.speaker.is_some()));
         block.text(SHB_OS, &format!("Linux {}", Clean(&host.kernel)));
         block.text(SHB_USERAPPL, concat!("tcpwatch ", env!("CARGO_PKG_VERSION")));
         block.end();
     }
 
     /// The number of a namespace's interface, which is described when it is first needed.
-    fn interface(&mut self, netns: NetNs, name: Option<&str>) -> usize {
-        let is = |known: &Interface| known.netns == netns && known.name.as_deref() == name;
+    fn interface(&mut self, host: Option<&str>, netns: NetNs, name: Option<&str>) -> usize {
+        let is = |known: &Interface| known.is(host, netns, name);
         if let Some(number) = self.interfaces.iter().position(is) {
             return number;
         }
-        let host = self.host.as_ref().map_or("", |host| host.hostname.as_str());
         let shown = name.map_or_else(|| netns.to_string(), |name| Clean(name).to_string());
+        let shown = host.map_or_else(|| shown.clone(), |host| format!("{} {shown}", Clean(host)));
+        let of = host.map(str::to_owned);
+        let host = self.host.as_ref().map_or("", |host| host.hostname.as_str());
+        let host = of.as_deref().unwrap_or(host);
         let mut block = Block::begin(&mut self.out.bytes, INTERFACE_DESCRIPTION);
         block.u16(LINKTYPE_RAW);
         block.u16(0);
@@ -95,13 +104,15 @@ impl<W: Write> Pcapng<W> {
         block.text(IF_DESCRIPTION, &format!("network namespace {netns} of {}", Clean(host)));
         block.option(IF_TSRESOL, &[NANOSECONDS]);
         block.end();
-        self.interfaces.push(Interface { netns, name: name.map(str::to_owned), packets: 0 });
+        let name = name.map(str::to_owned);
+        self.interfaces.push(Interface { host: of, netns, name, packets: 0 });
         self.interfaces.len() - 1
     }
 
     fn write_packet(&mut self, time: u64, held: &Held) -> io::Result<()> {
         let verdict = &held.verdict;
-        let number = self.interface(verdict.netns, verdict.namespace.as_deref());
+        let name = verdict.namespace.as_deref();
+        let number = self.interface(held.host.as_deref(), verdict.netns, name);
         self.interfaces[number].packets += 1;
         let mut block = Block::begin(&mut self.out.bytes, ENHANCED_PACKET);
         block.u32(u32::try_from(number).unwrap_or(u32::MAX));
@@ -165,7 +176,8 @@ impl<W: Write> Sink for Pcapng<W> {
     fn started(&mut self, host: &HostDescribed) -> io::Result<()> {
         self.clock.set(host);
         self.nanos(host.time);
-        if self.host.as_ref().is_some_and(|known| is_same(known, host)) {
+        let several = self.speaker.is_some();
+        if self.host.as_ref().is_some_and(|known| several || is_same(known, host)) {
             return Ok(());
         }
         self.release(0)?;
@@ -175,13 +187,20 @@ impl<W: Write> Sink for Pcapng<W> {
         Ok(())
     }
 
+    fn host(&mut self, host: &HostDescribed) -> io::Result<()> {
+        self.clock.set(host);
+        self.speaker = Some(host.hostname.clone());
+        Ok(())
+    }
+
     fn coverage(&mut self, _coverage: &CoverageDeclared) -> io::Result<()> {
         Ok(())
     }
 
     fn verdict(&mut self, verdict: &Verdict) -> io::Result<()> {
         let key = (self.nanos(verdict.time), verdict.id);
-        self.held.insert(key, Held { verdict: verdict.clone(), amendment: None });
+        let (host, verdict) = (self.speaker.clone(), verdict.clone());
+        self.held.insert(key, Held { host, verdict, amendment: None });
         self.release(MOST_HELD)
     }
 
@@ -203,10 +222,10 @@ impl<W: Write> Sink for Pcapng<W> {
         self.release(0)?;
         let namespaces = &summary.totals.namespaces;
         for told in namespaces {
-            self.interface(told.netns, told.name.as_deref());
+            self.interface(told.host.as_deref(), told.netns, told.name.as_deref());
         }
         if self.interfaces.is_empty() {
-            self.interface(NetNs(0), Some("tcpwatch"));
+            self.interface(None, NetNs(0), Some("tcpwatch"));
         }
         let mut comments = vec![self.account_of_run(summary)?];
         for number in 0..self.interfaces.len() {
@@ -223,10 +242,15 @@ impl<W: Write> Sink for Pcapng<W> {
 }
 
 impl Interface {
+    fn is(&self, host: Option<&str>, netns: NetNs, name: Option<&str>) -> bool {
+        self.host.as_deref() == host && self.netns == netns && self.name.as_deref() == name
+    }
+
     fn account(&self, namespaces: &[NamespaceTotals]) -> Option<String> {
-        let told =
-            namespaces.iter().find(|told| told.netns == self.netns && told.name == self.name);
-        told.map(account)
+        let is = |told: &&NamespaceTotals| {
+            self.is(told.host.as_deref(), told.netns, told.name.as_deref())
+        };
+        namespaces.iter().find(is).map(account)
     }
 }
 
@@ -237,15 +261,16 @@ fn is_same(known: &HostDescribed, host: &HostDescribed) -> bool {
 }
 
 /// What one must know before one trusts these packets.
-fn about(host: &HostDescribed) -> String {
+fn about(host: &HostDescribed, several: bool) -> String {
+    let others = if several { ", and other hosts: the interfaces bear their names" } else { "" };
     format!(
         "\
 Made by tcpwatch from kernel events, not captured: each packet stands for one TCP reset that this host sent or received.
 Addresses, ports, flags, sequence and acknowledgement numbers are those of the reset, as far as they were seen. The IP \
 and TCP headers around them are reconstructed: no payload, no options, window 0, identification 0, and a hop limit of \
 {HOPS} where none was seen. The checksums are right for what is written here; they are not the original ones.
-Each packet's comment says why. The two ends of a reset that stayed on this host have the same packet id.
-Host {}, boot {}, recorded by tcpwatch {}.",
+Each packet's comment says why. The two ends of a reset that were both seen have the same packet id.
+Host {}, boot {}, recorded by tcpwatch {}{others}.",
         Clean(&host.hostname),
         Clean(&host.boot_id),
         Clean(&host.version),

@@ -30,6 +30,7 @@ pub(crate) fn coverage() -> CoverageDeclared {
         way: Some(Way::Kprobe),
         failed: vec!["fentry: refused by the kernel".into()],
         blind: String::new(),
+        idle: false,
     };
     let destroyed = HookCoverage {
         fact: Fact::ConntrackDestroyed,
@@ -37,6 +38,7 @@ pub(crate) fn coverage() -> CoverageDeclared {
         way: None,
         failed: Vec::new(),
         blind: "lost translations cannot be told from stray segments".into(),
+        idle: false,
     };
     CoverageDeclared { time: START, hooks: vec![sent, destroyed] }
 }
@@ -74,6 +76,7 @@ pub(crate) fn explained() -> Verdict {
         also: Vec::new(),
         owner: None,
         joined: None,
+        peer: None,
     }
 }
 
@@ -104,6 +107,32 @@ pub(crate) fn received() -> Verdict {
         owner: Some(Owner { pid: 812, command: "curl".into(), cgroup: Some("/user.slice".into()) }),
         joined: Some(17),
         ..sent
+    }
+}
+
+/// Another host, 30 s younger, whose clock is 5 ms behind.
+pub(crate) fn other_host() -> HostDescribed {
+    let host = host();
+    HostDescribed {
+        time: Time(host.time.0 - 30_000_000_000),
+        wall: host.wall - 5_000_000,
+        hostname: "node2".into(),
+        boot_id: "b1".into(),
+        ..host
+    }
+}
+
+/// The other end on another host.
+pub(crate) fn received_elsewhere() -> Verdict {
+    let sent = explained();
+    let host = std::sync::Arc::new(host());
+    let peer = Peer { host, time: sent.time, explains: true };
+    Verdict {
+        time: sent.time.minus(Duration::from_secs(30)),
+        peer: Some(std::sync::Arc::new(peer)),
+        service: None,
+        owner: None,
+        ..received()
     }
 }
 
@@ -170,6 +199,7 @@ pub(crate) fn totals() -> Totals {
         ]),
         namespaces: vec![
             NamespaceTotals {
+                host: None,
                 netns: NetNs(4_026_532_201),
                 name: Some("shop".into()),
                 sent: 400,
@@ -177,6 +207,7 @@ pub(crate) fn totals() -> Totals {
                 difference: Some(2),
             },
             NamespaceTotals {
+                host: None,
                 netns: NetNs(4_026_532_202),
                 name: None,
                 sent: 12,
@@ -184,6 +215,7 @@ pub(crate) fn totals() -> Totals {
                 difference: None,
             },
         ],
+        skews: Vec::new(),
     }
 }
 

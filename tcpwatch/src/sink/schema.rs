@@ -105,6 +105,7 @@ fn is_of_type(value: &Value, wanted: &Value) -> bool {
             "string" => value.is_string(),
             "integer" => value.is_i64() || value.is_u64(),
             "number" => value.is_number(),
+            "boolean" => value.is_boolean(),
             "null" => value.is_null(),
             other => panic!("the checker does not know the type {other}"),
         },

@@ -4,11 +4,13 @@
 //! amendment does not replace its verdict: it is a row of its own with the `id` of that verdict, and only what it
 //! says anew is filled in. A loss says in `summary` what was lost. The account of the run is no row of any kind.
 
+use std::sync::Arc;
+
 use super::Clean;
 use super::clock::Span;
 use super::losses::sentence;
 use crate::event::{Endpoint, EventsLost, NetNs, Owner, TcpState, Time};
-use crate::explain::verdict::{Amendment, Evidence, Explanation, Finding, Verdict};
+use crate::explain::verdict::{Amendment, Evidence, Explanation, Finding, Peer, Verdict};
 
 /// What a column holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,12 +28,21 @@ pub(super) enum Cell {
     Text(String),
     Number(i64),
     Time(Time),
-    /// The lines, and the time of the reset they are evidence of, where the row tells it.
-    Evidence(Vec<Evidence>, Option<Time>),
+    Evidence(Proof),
+}
+
+/// Evidence, and what its times mean.
+#[derive(Debug, PartialEq)]
+pub(super) struct Proof {
+    pub(super) lines: Vec<Evidence>,
+    /// The time of the reset they are evidence of, where the row tells it.
+    pub(super) reset: Option<Time>,
+    /// By whose clock, where that is not the host of the row.
+    pub(super) peer: Option<Arc<Peer>>,
 }
 
 /// The columns, in order.
-pub(super) const COLUMNS: [(&str, Kind); 29] = [
+pub(super) const COLUMNS: [(&str, Kind); 30] = [
     ("type", Kind::Text),
     ("time", Kind::Time),
     ("host", Kind::Text),
@@ -61,29 +72,33 @@ pub(super) const COLUMNS: [(&str, Kind); 29] = [
     ("owner_command", Kind::Text),
     ("joined", Kind::Number),
     ("seq", Kind::Number),
+    ("joined_host", Kind::Text),
 ];
 
 pub(super) type Row = Vec<Cell>;
 
 pub(super) fn of_verdict(verdict: &Verdict, host: &str) -> Row {
     let told = match &verdict.finding {
-        Finding::Explained(best) => explanation(best, Some(verdict.time)),
+        Finding::Explained(best) => {
+            explanation(best, Some(verdict.evidence_time()), verdict.explained_by().cloned())
+        }
         Finding::Unexplained { missing } => unexplained(missing),
     };
     let mut row = head("verdict", verdict.time, host, Some(verdict.id));
     row.extend(place(verdict));
     row.extend(told);
     row.extend(owner(verdict.owner.as_ref()));
-    row.extend([number(verdict.joined), number(Some(verdict.rst.seq))]);
+    let peer = verdict.peer.as_ref().map(|peer| peer.host.hostname.as_str());
+    row.extend([number(verdict.joined), number(Some(verdict.rst.seq)), text(peer)]);
     row
 }
 
 pub(super) fn of_amendment(amendment: &Amendment, host: &str) -> Row {
     let mut row = head("amendment", amendment.time, host, Some(amendment.of));
     row.extend([const { Cell::Empty }; PLACE]);
-    row.extend(explanation(&amendment.explanation, None));
+    row.extend(explanation(&amendment.explanation, None, None));
     row.extend(owner(amendment.owner.as_ref()));
-    row.extend([Cell::Empty, Cell::Empty]);
+    row.extend([const { Cell::Empty }; 3]);
     row
 }
 
@@ -94,7 +109,7 @@ pub(super) fn of_lost(lost: &EventsLost, host: &str) -> Row {
     let mut row = head("lost", lost.until, host, None);
     row.extend([const { Cell::Empty }; PLACE]);
     row.extend(told);
-    row.extend([const { Cell::Empty }; 4]);
+    row.extend([const { Cell::Empty }; 5]);
     row
 }
 
@@ -131,14 +146,18 @@ fn place(verdict: &Verdict) -> [Cell; PLACE] {
     ]
 }
 
-fn explanation(explanation: &Explanation, reset: Option<Time>) -> [Cell; TOLD] {
+fn explanation(
+    explanation: &Explanation,
+    reset: Option<Time>,
+    peer: Option<Arc<Peer>>,
+) -> [Cell; TOLD] {
     let Explanation { certainty, cause } = explanation;
     let remedy = cause.remedy();
     [
         text(Some(certainty.name())),
         text(Some(cause.code())),
         text(Some(&cause.to_string())),
-        Cell::Evidence(cause.evidence(), reset),
+        Cell::Evidence(Proof { lines: cause.evidence(), reset, peer }),
         Cell::Empty,
         text(Some(&remedy.now)),
         text(Some(&remedy.fix)),
@@ -247,6 +266,16 @@ mod tests {
             (cell(&row, "joined"), cell(&row, "seq")),
             (&Cell::Number(17), &Cell::Number(0))
         );
+    }
+
+    #[test]
+    fn the_other_end_on_another_host_is_named_and_keeps_its_clock() {
+        let verdict = samples::received_elsewhere();
+        let row = of_verdict(&verdict, "node2");
+        assert_eq!(*cell(&row, "joined_host"), said("node1"));
+        let Cell::Evidence(proof) = cell(&row, "evidence") else { panic!() };
+        assert_eq!((proof.reset, &proof.peer), (Some(samples::explained().time), &verdict.peer));
+        assert_eq!(*cell(&of(&samples::received()), "joined_host"), Cell::Empty);
     }
 
     #[test]

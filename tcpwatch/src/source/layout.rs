@@ -41,9 +41,10 @@ impl Layout {
 }
 
 /// 6.18 brought the inode number into the sock, 6.14 the time into TIME_WAIT sockets; 5.10 keeps no plain pointer to the
-/// cgroup; 6.13 counts the references of files in another way; a kernel may be built without MPTCP.
-const MAY_BE_MISSING: [&str; 6] =
-    ["inode", "cgroup", "file_count", "file_ref", "is_mptcp", "tw_made_at"];
+/// cgroup; 6.13 counts the references of files in another way; a kernel may be built without MPTCP, and conntrack without
+/// zones.
+const MAY_BE_MISSING: [&str; 7] =
+    ["inode", "cgroup", "file_count", "file_ref", "is_mptcp", "tw_made_at", "ct_zone"];
 
 #[derive(Debug, thiserror::Error)]
 enum Problem {
@@ -79,6 +80,7 @@ fn answer(btf: &Btf, query: &Query) -> Option<u32> {
         Query::TracepointEnumParameter { tracepoint, name } => {
             btf.tracepoint(tracepoint).ok()?.param_of_type(&format!("enum {name}"))?
         }
+        Query::FunctionArity { function } => btf.function(function).ok()?.params.len(),
         Query::TracepointArity { tracepoint } => btf.tracepoint(tracepoint).ok()?.params.len(),
         Query::EnumValue { name, value } => {
             let values = btf.enum_values(name).ok()?;

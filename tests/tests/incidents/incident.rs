@@ -64,8 +64,9 @@ impl Incident {
         let mut events = Vec::new();
         while let Some(told) = stream.next_told() {
             match told {
-                Told::Event(event) => events.push(event),
+                Told::Event(_, event) => events.push(event),
                 Told::Note(note) => return Err(note),
+                Told::Ended(_) => {}
             }
         }
         let account = stream.account().ok_or("the recording has no account at its end")?;

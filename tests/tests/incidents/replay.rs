@@ -96,6 +96,10 @@ fn reset(verdict: &Verdict) -> Reset {
 struct Judge(Rc<RefCell<Judged>>);
 
 impl Sink for Judge {
+    fn host(&mut self, _host: &HostDescribed) -> io::Result<()> {
+        Ok(())
+    }
+
     fn started(&mut self, _: &HostDescribed) -> io::Result<()> {
         Ok(())
     }

@@ -15,6 +15,7 @@ const WANTED: &[&str] = &[
     "nf_conntrack", "nf_conntrack_netlink", "nf_nat", "nf_reject_ipv4", "nf_reject_ipv6", "nf_synproxy_core",
     "nf_tables", "nft_compat", "nft_ct", "nft_nat", "nft_masq", "nft_redir", "nft_chain_nat", "nft_counter",
     "nft_limit", "nft_numgen", "nft_hash", "nft_reject", "nft_reject_inet", "nft_reject_ipv4", "nft_reject_ipv6",
+    "nft_reject_bridge", "nft_meta_bridge",
     "nft_fib", "nft_fib_inet", "nft_synproxy", "nft_objref", "nft_connlimit",
     "x_tables", "ip_tables", "ip6_tables", "iptable_filter", "iptable_nat", "iptable_mangle", "iptable_raw",
     "ip6table_filter", "ip6table_nat", "ip6table_mangle", "ip6table_raw", "ipt_REJECT", "ip6t_REJECT",

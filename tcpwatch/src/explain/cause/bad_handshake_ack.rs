@@ -32,7 +32,7 @@ impl Explains for BadHandshakeAck {
     fn infer(case: &Case<'_>) -> Option<(Certainty, Self)> {
         let rst = case.reply().filter(|_| case.mechanism() == Mechanism::BadHandshakeAck)?;
         let of_request = case.ack_refused().yes().map(|refused| refused.expected);
-        let expected = of_request.or_else(|| rst.conversation.map(|talk| talk.snd_nxt))?;
+        let expected = of_request.or_else(|| rst.conversation.as_ref().map(|talk| talk.snd_nxt))?;
         let cause = Self {
             local: rst.flow.local,
             client: rst.flow.remote,

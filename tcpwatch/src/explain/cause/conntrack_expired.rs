@@ -104,6 +104,8 @@ impl fmt::Display for Timeout {
 fn timeout(case: &Case<'_>, lost: &LostTranslation<'_>) -> Timeout {
     let sysctl = match lost.entry.state {
         Some(ConntrackState::CloseWait) => "net.netfilter.nf_conntrack_tcp_timeout_close_wait",
+        Some(ConntrackState::SynSent) => "net.netfilter.nf_conntrack_tcp_timeout_syn_sent",
+        Some(ConntrackState::SynRecv) => "net.netfilter.nf_conntrack_tcp_timeout_syn_recv",
         Some(ConntrackState::FinWait) => "net.netfilter.nf_conntrack_tcp_timeout_fin_wait",
         _ => "net.netfilter.nf_conntrack_tcp_timeout_established",
     };
@@ -175,5 +177,30 @@ mod tests {
     #[test]
     fn a_new_connection_from_the_same_port_is_not_a_lost_one() {
         assert_eq!(idle().syn_meets_nobody("10.0.0.1:81", CLIENT).code(), "no-listener");
+    }
+
+    #[test]
+    fn a_connection_of_another_zone_with_the_same_tuple_makes_it_nobodys() {
+        let two = || idle().loses_entry(CLIENT, SERVICE, OLD, expired()).in_zone(7).after(5);
+        assert_eq!(two().data_meets_listener(NEW, CLIENT, 5).code(), "unexplained");
+        assert_eq!(two().data_meets_nobody(CLIENT, OLD).code(), "unexplained");
+        let proven = two().data_meets_listener(NEW, CLIENT, 5).after(1).pickup_dies(CLIENT, SERVICE, NEW).in_zone(7);
+        assert_eq!(proven.code(), "conntrack-expired");
+    }
+
+    #[test]
+    fn the_take_up_in_another_zone_is_of_another_connection() {
+        let story = idle().data_meets_listener(NEW, CLIENT, 5).after(1).pickup_dies(CLIENT, SERVICE, NEW).in_zone(7);
+        let said = story.said();
+        assert!(said.starts_with("conntrack-expired inferred"), "{said}");
+    }
+
+    #[test]
+    fn an_entry_that_died_long_ago_may_have_had_a_successor_unless_that_would_have_been_seen() {
+        let spoken = |story: Story| story.after(61_000).data_meets_nobody(CLIENT, OLD).said();
+        let dies = |story: Story| story.loses_entry(CLIENT, SERVICE, OLD, expired());
+        let blind = dies(Story::blind_to(&[crate::event::Fact::ConntrackInvalid]));
+        assert!(spoken(dies(Story::new())).starts_with("conntrack-expired observed"));
+        assert!(spoken(blind).starts_with("conntrack-expired inferred"));
     }
 }

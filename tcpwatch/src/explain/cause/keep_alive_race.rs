@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::Explains;
 use crate::event::{Endpoint, Flow, Owner, Time};
 use crate::explain::case::Case;
-use crate::explain::foreign::Met;
+use crate::explain::foreign::{Met, at_best};
 use crate::explain::late_segment::LateSegment;
 use crate::explain::timers;
 use crate::explain::verdict::{Certainty, Evidence, Remedy};
@@ -61,12 +61,9 @@ impl Explains for KeepAliveRace {
         let closed = format!("{} closed the connection in order (FIN)", self.closer);
         let mut lines = vec![
             Evidence { source: "tcp", at: self.closed_at, text: closed },
-            Evidence::new("tcp", format!("no data for {:.3} s before that", self.idle_s)),
+            Evidence::new("tcp", format!("no data for {:.3} s before that{}", self.idle_s, self.likely_timer())),
             Evidence::new("tcp", format!("{request}, from {}", self.writer)),
         ];
-        if let Some(timer) = self.likely_timer() {
-            lines.push(Evidence::new("timer", format!("as long as the idle timer of {timer}, unless set otherwise")));
-        }
         if let Some(server) = &self.server {
             lines.push(Evidence::new("listener", format!("port {} is served by {server}", self.closer.port)));
         }
@@ -74,12 +71,11 @@ impl Explains for KeepAliveRace {
     }
 
     fn remedy(&self) -> Remedy {
-        let (closer, idle) = (self.closer, self.idle_s);
         Remedy {
             now: "repeat the request on a new connection, if it may be repeated".into(),
             fix: format!(
-                "on each hop who sends requests must close first: idle limit of {} below {idle:.0} s, or of {closer} above",
-                self.writer.addr
+                "who sends requests must close first: its idle limit below {:.0} s, or the closer's above it",
+                self.idle_s
             ),
             trade_off: "longer idle limits keep more connections open".into(),
             do_not: "turn HTTP keep-alive off everywhere; repeat requests that are not idempotent".into(),
@@ -88,8 +84,11 @@ impl Explains for KeepAliveRace {
 }
 
 impl KeepAliveRace {
-    fn likely_timer(&self) -> Option<String> {
-        (!self.timers.is_empty()).then(|| self.timers.join(", or "))
+    fn likely_timer(&self) -> String {
+        match self.timers.as_slice() {
+            [] => String::new(),
+            timers => format!(", as by default: {}", timers.join(", ")),
+        }
     }
 }
 
@@ -120,7 +119,7 @@ fn elsewhere(case: &Case<'_>) -> Option<(Certainty, KeepAliveRace)> {
     let Flow { local: writer, remote: closer } = case.flow();
     let request = if write.written_ago > write.ended_ago { Request::Crossed } else { Request::Behind };
     let closed_at = Some(case.time().minus(write.ended_ago));
-    Some((write.certainty(), KeepAliveRace { closed_at, ..race(closer, writer, idle, request) }))
+    Some((at_best(case, write.certainty()), KeepAliveRace { closed_at, ..race(closer, writer, idle, request) }))
 }
 
 fn race(closer: Endpoint, writer: Endpoint, idle: Duration, request: Request) -> KeepAliveRace {

@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::Explains;
 use crate::event::Endpoint;
 use crate::explain::case::Case;
-use crate::explain::foreign::Met;
+use crate::explain::foreign::{Met, at_best, doubt};
 use crate::explain::verdict::{Certainty, Evidence, Remedy};
 
 /// A connection attempt of this host was refused, and not by a TCP of this host.
@@ -16,6 +16,8 @@ pub struct PeerRefused {
     pub dialled: Endpoint,
     /// Hop count of the RST, where the packet was seen.
     pub ttl: Option<u8>,
+    /// Resets sent by firewall rules of this host would have been seen.
+    pub rules_are_seen: bool,
 }
 
 impl Explains for PeerRefused {
@@ -25,11 +27,13 @@ impl Explains for PeerRefused {
     /// The refusal came from elsewhere when
     /// 1. a RST was accepted for a SYN of this host, and
     /// 2. no TCP of this host sent it: none was seen to, all were watched, and the address dialled is not of this host
-    ///    (see [`Met::of`]).
+    ///    (see [`Met::of`]). That is sure only where resets sent by firewall rules of this host would have been seen.
     fn infer(case: &Case<'_>) -> Option<(Certainty, Self)> {
         let ttl = case.received()?.ttl;
         let refused = Met::of(case)? == Met::Attempt;
-        refused.then(|| (Certainty::Stated, Self { dialled: case.flow().remote, ttl }))
+        let rules_are_seen = !case.may_be_by_rule();
+        let cause = Self { dialled: case.flow().remote, ttl, rules_are_seen };
+        refused.then(|| (at_best(case, Certainty::Stated), cause))
     }
 
     fn evidence(&self) -> Vec<Evidence> {
@@ -40,6 +44,7 @@ impl Explains for PeerRefused {
         if let Some(ttl) = self.ttl {
             lines.push(Evidence::new("tcp", format!("it arrived with TTL {ttl}")));
         }
+        lines.extend(doubt(self.rules_are_seen));
         lines
     }
 

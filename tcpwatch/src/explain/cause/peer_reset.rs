@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::Explains;
 use crate::event::{Endpoint, TcpState};
 use crate::explain::case::Case;
-use crate::explain::foreign::{Form, Met};
+use crate::explain::foreign::{Form, Met, at_best, doubt};
 use crate::explain::verdict::{Certainty, Evidence, Remedy};
 
 /// A reset from elsewhere, of which this host knows only what it met.
@@ -24,6 +24,8 @@ pub struct PeerReset {
     pub unacknowledged: Option<u32>,
     /// Hop count of the RST, where the packet was seen.
     pub ttl: Option<u8>,
+    /// Resets sent by firewall rules of this host would have been seen.
+    pub rules_are_seen: bool,
 }
 
 impl Explains for PeerReset {
@@ -32,7 +34,8 @@ impl Explains for PeerReset {
 
     /// The reset came from elsewhere, for reasons known elsewhere, when
     /// 1. it was accepted by a connection of this host,
-    /// 2. no TCP of this host sent it (see [`Met::of`]), and
+    /// 2. no TCP of this host sent it (see [`Met::of`]), which is not all that is to be known where resets sent by
+    ///    firewall rules of this host are not seen, and
     /// 3. what it met has no name of its own: no attempt, no handshake, no silent peer, no write after the end, no data
     ///    that came another way.
     fn infer(case: &Case<'_>) -> Option<(Certainty, Self)> {
@@ -41,11 +44,12 @@ impl Explains for PeerReset {
             peer: rst.flow.remote,
             state: rst.socket.substate.unwrap_or(rst.socket.state),
             form: Form::of(rst),
-            idle_s: rst.conversation.map(|talk| talk.idle()).as_ref().map(Duration::as_secs_f64),
-            unacknowledged: rst.conversation.map(|talk| talk.unacknowledged()),
+            idle_s: rst.conversation.as_ref().map(|talk| talk.idle()).as_ref().map(Duration::as_secs_f64),
+            unacknowledged: rst.conversation.as_ref().map(|talk| talk.unacknowledged()),
             ttl: rst.ttl,
+            rules_are_seen: !case.may_be_by_rule(),
         };
-        Some((Certainty::Stated, cause))
+        Some((at_best(case, Certainty::Stated), cause))
     }
 
     fn evidence(&self) -> Vec<Evidence> {
@@ -57,6 +61,7 @@ impl Explains for PeerReset {
             lines.push(Evidence::new("tcp", text));
         }
         lines.extend(self.ttl.map(|ttl| Evidence::new("tcp", format!("it arrived with TTL {ttl}"))));
+        lines.extend(doubt(self.rules_are_seen));
         lines
     }
 
@@ -94,6 +99,14 @@ mod tests {
             taken(Story::new().after(5), PEER).said(),
             "peer-reset stated: a reset in the name of 192.0.2.1:80; its reason is with the peer, or on the way to it"
         );
+    }
+
+    #[test]
+    fn where_rules_of_this_host_are_not_seen_it_is_inferred_and_says_why() {
+        let verdict = taken(Story::blind_to(&[Fact::PacketRejected]).after(5), PEER).verdicts().remove(0);
+        let crate::explain::verdict::Finding::Explained(best) = verdict.finding else { panic!() };
+        assert_eq!((best.cause.code(), best.certainty.name()), ("peer-reset", "inferred"));
+        assert!(best.cause.evidence().iter().any(|line| line.text.contains("a firewall rule of this host")));
     }
 
     #[test]

@@ -46,7 +46,7 @@ impl Explains for Scan {
     fn evidence(&self) -> Vec<Evidence> {
         vec![
             Evidence::new("tcp", format!("SYN to {} found no socket", self.dialled)),
-            Evidence::new("tcp", format!("{} closed ports tried from {} within {:.1} s", self.ports, self.source, self.within_s)),
+            Evidence::new("tcp", format!("{} closed ports tried from {} within {:.3} s", self.ports, self.source, self.within_s)),
             Evidence::new("listener", format!("port {} is not open, nor was it in the last minutes", self.dialled.port)),
         ]
     }
@@ -63,7 +63,7 @@ impl Explains for Scan {
 
 impl fmt::Display for Scan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} tried {} closed ports within {:.1} s: a scan", self.source, self.ports, self.within_s)
+        write!(f, "{} tried {} closed ports within {:.3} s: a scan", self.source, self.ports, self.within_s)
     }
 }
 
@@ -84,7 +84,7 @@ mod tests {
     fn many_closed_ports_from_one_source() {
         assert_eq!(
             tries(Story::new(), 1000..1020, 10).said(),
-            "scan observed: 10.0.0.9 tried 20 closed ports within 0.2 s: a scan"
+            "scan observed: 10.0.0.9 tried 20 closed ports within 0.190 s: a scan"
         );
     }
 

@@ -19,7 +19,7 @@ pub struct SynCookieFailed {
     pub cookies_ago_s: f64,
     /// `net.ipv4.tcp_syncookies` of this namespace: 1 when the SYN queue is full, 2 always.
     pub syncookies: u32,
-    /// Handshakes without cookie under way, and the most the listener allows.
+    /// Handshakes without cookie under way.
     pub syn_queue_len: u32,
     #[serde(skip)]
     cookies_at: Time,

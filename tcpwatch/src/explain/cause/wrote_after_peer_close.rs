@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::Explains;
 use crate::event::{Endpoint, Time};
 use crate::explain::case::Case;
-use crate::explain::foreign::{Met, WriteAfterEnd};
+use crate::explain::foreign::{Met, WriteAfterEnd, at_best};
 use crate::explain::verdict::{Certainty, Evidence, Remedy};
 
 /// A peer elsewhere that had ended its side refused what this host wrote after that.
@@ -34,7 +34,7 @@ impl Explains for WroteAfterPeerClose {
     /// 3. on a connection that is not known to have been idle for long before, which has a name of its own.
     fn infer(case: &Case<'_>) -> Option<(Certainty, Self)> {
         let Met::WriteAfterEnd(write) = Met::of(case)? else { return None };
-        (!write.was_idle()).then(|| (write.certainty(), describe(case, &write)))
+        (!write.was_idle()).then(|| (at_best(case, write.certainty()), describe(case, &write)))
     }
 
     fn evidence(&self) -> Vec<Evidence> {

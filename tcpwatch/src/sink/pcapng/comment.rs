@@ -13,8 +13,11 @@ pub(super) fn of_verdict(verdict: &Verdict) -> String {
     if let Some(other) = verdict.joined {
         _ = write!(text, ", the other end of #{other}");
     }
+    if let Some(peer) = &verdict.peer {
+        _ = write!(text, " on {}", Clean(&peer.host.hostname));
+    }
     match &verdict.finding {
-        Finding::Explained(best) => write_explanation(&mut text, best, verdict.time),
+        Finding::Explained(best) => write_explanation(&mut text, best, verdict.evidence_time()),
         Finding::Unexplained { missing } => {
             _ = write!(text, ": unexplained: {}", verdict.mechanism.sentence());
             for (index, item) in missing.iter().enumerate() {
@@ -87,6 +90,12 @@ fix: bind what is dialled: 0.0.0.0 and [::] (no IPV6_V6ONLY), not loopback or on
         let said = of_verdict(&verdict);
         assert!(said.starts_with("#1: conntrack-expired (inferred): "), "{said}");
         assert!(said.contains("\n2 conntrack, 60.0 s before: entry removed, "), "{said}");
+    }
+
+    #[test]
+    fn the_other_end_may_be_another_host() {
+        let said = of_verdict(&samples::received_elsewhere());
+        assert!(said.starts_with("#18, the other end of #17 on node1: no-listener"), "{said}");
     }
 
     #[test]

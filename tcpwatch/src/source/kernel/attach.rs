@@ -1,6 +1,8 @@
 //! Which way of each hook works here? Found by doing; a way that fails leaves a sentence and spoils nothing.
 
+use std::collections::BTreeSet;
 use std::io;
+use std::os::fd::{AsFd as _, BorrowedFd};
 use std::path::Path;
 
 use aya::programs::{Program, ProgramError};
@@ -9,6 +11,7 @@ use aya::{Btf as AyaBtf, Ebpf, EbpfError, EbpfLoader, Endianness};
 use super::clock;
 use super::error::{self, OpenError};
 use super::hooks::{Attachment, HOOKS, Helper, Hook, Need, Part};
+use crate::btf::Btf;
 use crate::event::{Fact, HookCoverage, Way};
 use crate::source::Layout;
 
@@ -51,6 +54,8 @@ pub(super) struct Attached {
     btf: AyaBtf,
     layout: Layout,
     avoid: Vec<Way>,
+    /// Modules that are built in.
+    builtin: Vec<&'static str>,
     rows: Vec<Row>,
 }
 
@@ -59,8 +64,8 @@ struct Row {
     hook: &'static Hook,
     attached: Option<Success>,
     failed: Vec<String>,
-    /// The hook's module is loaded (or built in and shown all the same).
-    module_present: bool,
+    /// The hook's modules that are there, loaded or built in.
+    present: Vec<&'static str>,
 }
 
 struct Success {
@@ -74,9 +79,10 @@ impl Attached {
         ebpf: Ebpf,
         btf: AyaBtf,
         layout: Layout,
+        builtin: Vec<&'static str>,
         avoid: Vec<Way>,
     ) -> Result<Self, OpenError> {
-        let mut all = Self { ebpf, btf, layout, avoid, rows: Vec::new() };
+        let mut all = Self { ebpf, btf, layout, avoid, builtin, rows: Vec::new() };
         for hook in HOOKS {
             let row = all.attach(hook);
             all.rows.push(row);
@@ -97,13 +103,13 @@ impl Attached {
     /// No way works, and no module that is still to come could change it.
     pub(super) fn is_hopeless(&self, fact: Fact) -> bool {
         let row = self.rows.iter().find(|row| row.hook.fact == fact);
-        row.is_some_and(|row| row.attached.is_none() && row.module_present)
+        row.is_some_and(|row| row.attached.is_none() && !row.is_idle())
     }
 
     /// See [`super::KernelSource::attach_missing`].
     pub(super) fn follow_modules(&mut self) -> bool {
         let changed: Vec<usize> = (0..self.rows.len())
-            .filter(|at| self.rows[*at].module_present != module_present(self.rows[*at].hook))
+            .filter(|at| self.rows[*at].present != self.present(self.rows[*at].hook))
             .collect();
         for at in &changed {
             // The probe on a module that went away is dead, also when the module comes back.
@@ -116,22 +122,34 @@ impl Attached {
     }
 
     fn attach(&mut self, hook: &'static Hook) -> Row {
-        let module_present = module_present(hook);
-        let mut failed = Vec::new();
+        let mut row = Row { hook, attached: None, failed: Vec::new(), present: self.present(hook) };
+        if row.is_idle() {
+            let waits = |module| format!("module {module} is not loaded; watched for");
+            row.failed.extend(modules(hook).into_iter().map(waits));
+            return row;
+        }
         for attachment in hook.ways {
             match self.try_way(attachment) {
                 Ok(blind) => {
-                    failed.extend(hook.helpers.iter().filter_map(|helper| self.help(helper)));
-                    let attached = Some(Success { attachment, blind });
-                    return Row { hook, attached, failed, module_present };
+                    let lacking = hook.helpers.iter().filter_map(|helper| self.help(helper));
+                    row.failed.extend(lacking);
+                    row.attached = Some(Success { attachment, blind });
+                    return row;
                 }
-                Err(why) => failed.push(why),
+                Err(why) => row.failed.push(why),
             }
         }
-        if let Some(module) = hook.module.filter(|_| !module_present) {
-            failed.push(format!("module {module} is not loaded; watched for"));
-        }
-        Row { hook, attached: None, failed, module_present }
+        row
+    }
+
+    /// The modules of a hook that are there.
+    fn present(&self, hook: &Hook) -> Vec<&'static str> {
+        modules(hook).into_iter().filter(|module| self.is_present(module)).collect()
+    }
+
+    /// A module that is built in shows only if it has parameters; where nothing shows, all may be there.
+    fn is_present(&self, module: &str) -> bool {
+        self.builtin.contains(&module) || is_loaded(module)
     }
 
     /// Attaches what helps. Returns why it does not, and what is not known then.
@@ -151,7 +169,9 @@ impl Attached {
         }
         let limits = attachment.limits.iter().filter(|limit| !self.has(limit.unless));
         let mut blind: Vec<_> = limits.map(|limit| limit.sentence).collect();
-        for part in attachment.parts {
+        let here = |part: &&Part| part.module.is_none_or(|module| self.is_present(module));
+        let parts: Vec<_> = attachment.parts.iter().filter(here).collect();
+        for part in parts {
             match self.put(part) {
                 Ok(()) => {}
                 Err(error) if !part.if_absent.is_empty() && is_absent(&error) => {
@@ -174,6 +194,10 @@ impl Attached {
                 program.load(part.target, &self.btf)?;
                 program.attach().map(drop)
             }
+            Some(Program::FExit(program)) => {
+                program.load(part.target, &self.btf)?;
+                program.attach().map(drop)
+            }
             Some(Program::KProbe(program)) => {
                 program.load()?;
                 program.attach(part.target, 0).map(drop)
@@ -191,11 +215,25 @@ impl Attached {
         for part in parts {
             let _ = match self.ebpf.program_mut(part.program) {
                 Some(Program::FEntry(program)) => program.unload(),
+                Some(Program::FExit(program)) => program.unload(),
                 Some(Program::KProbe(program)) => program.unload(),
                 Some(Program::BtfTracePoint(program)) => program.unload(),
                 _ => Ok(()),
             };
         }
+    }
+
+    /// The programs each run of which tells a fact: not helpers, and not those that run for much else.
+    pub(super) fn cold_programs(&self) -> impl Iterator<Item = (Fact, BorrowedFd<'_>)> {
+        let cold = |row: &Row| {
+            let attachment = row.attached.as_ref()?.attachment;
+            row.hook.is_cold(attachment.way).then_some((row.hook.fact, attachment.parts))
+        };
+        let rows = self.rows.iter().filter_map(cold);
+        let parts = rows.flat_map(|(fact, parts)| parts.iter().map(move |part| (fact, part)));
+        parts.filter_map(|(fact, part)| {
+            Some((fact, self.ebpf.program(part.program)?.fd().ok()?.as_fd()))
+        })
     }
 
     fn has(&self, need: Need) -> bool {
@@ -208,23 +246,42 @@ impl Attached {
 }
 
 impl Row {
+    /// The code that does what is to be seen is not there.
+    fn is_idle(&self) -> bool {
+        self.present.is_empty() && !modules(self.hook).is_empty()
+    }
+
     fn coverage(&self) -> HookCoverage {
         let (hook, way, blind) = match &self.attached {
             Some(Success { attachment, blind }) => {
                 (targets(attachment), Some(attachment.way), blind.join("; "))
             }
+            None if self.is_idle() => (self.hook.name.to_owned(), None, String::new()),
             None => (self.hook.name.to_owned(), None, self.hook.without_it.to_owned()),
         };
-        HookCoverage { fact: self.hook.fact, hook, way, failed: self.failed.clone(), blind }
+        let (fact, failed, idle) = (self.hook.fact, self.failed.clone(), self.is_idle());
+        HookCoverage { fact, hook, way, failed, blind, idle }
     }
+}
+
+/// The modules of a hook, each once.
+fn modules(hook: &Hook) -> BTreeSet<&'static str> {
+    hook.modules().map(|(module, _)| module).collect()
+}
+
+/// Modules of the table that are part of this kernel itself: it describes their functions.
+pub(super) fn builtin(btf: &Btf) -> Vec<&'static str> {
+    let modules = HOOKS.iter().flat_map(Hook::modules);
+    modules.filter(|(_, target)| btf.function(target).is_ok()).map(|(module, _)| module).collect()
 }
 
 fn targets(attachment: &Attachment) -> String {
     attachment.parts.iter().map(|part| part.target).collect::<Vec<_>>().join(", ")
 }
 
-fn module_present(hook: &Hook) -> bool {
-    hook.module.is_none_or(|module| Path::new("/sys/module").join(module).exists())
+fn is_loaded(module: &str) -> bool {
+    let modules = Path::new("/sys/module");
+    modules.join(module).exists() || !modules.exists()
 }
 
 /// The kernel has no such function, symbol or tracepoint.

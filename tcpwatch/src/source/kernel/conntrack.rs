@@ -313,7 +313,8 @@ fn is_blind() -> bool {
 /// Without its remover.
 fn death(time: Time, netns: NetNs, died: Destroyed) -> ConntrackDestroyed {
     let Destroyed { entry, state, seen_reply, assured, death, portid: _ } = died;
-    ConntrackDestroyed { time, netns, entry, state, seen_reply, assured, death, remover: None }
+    let (remover, evicted) = (None, false);
+    ConntrackDestroyed { time, netns, entry, state, seen_reply, assured, death, remover, evicted }
 }
 
 fn done_by(remover: &Remover, mut death: ConntrackDestroyed) -> Event {

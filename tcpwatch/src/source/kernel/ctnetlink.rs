@@ -49,7 +49,11 @@ fn destroyed(
     let status = be32(attributes.find(CTA_STATUS)?)?;
     let state = state(attributes);
     Some(Destroyed {
-        entry: ConntrackEntry { original: tuple(original)?, reply: tuple(&reply)? },
+        entry: ConntrackEntry {
+            original: tuple(original)?,
+            reply: tuple(&reply)?,
+            zone: zone(attributes),
+        },
         state: state.map(ConntrackState::from_kernel),
         seen_reply: status & IPS_SEEN_REPLY != 0,
         assured: status & IPS_ASSURED != 0,
@@ -111,6 +115,11 @@ fn addresses(ip: &Attributes<'_>) -> Option<(IpAddr, IpAddr)> {
         .or_else(|| pair(v6(CTA_IP_V6_SRC), v6(CTA_IP_V6_DST)))
 }
 
+/// The kernel leaves it out where it is 0 (`ctnetlink_dump_zone_id`).
+fn zone(attributes: &Attributes<'_>) -> u16 {
+    attributes.find(CTA_ZONE).and_then(be16).unwrap_or(0)
+}
+
 fn be16(value: &[u8]) -> Option<u16> {
     array_at(value, 0).map(u16::from_be_bytes)
 }
@@ -128,6 +137,7 @@ const CTA_TUPLE_REPLY: u16 = 2;
 const CTA_STATUS: u16 = 3;
 pub(super) const CTA_PROTOINFO: u16 = 4;
 const CTA_TIMEOUT: u16 = 7;
+const CTA_ZONE: u16 = 18;
 pub(super) const CTA_PROTOINFO_TCP: u16 = 1;
 pub(super) const CTA_PROTOINFO_TCP_STATE: u16 = 1;
 const CTA_TUPLE_IP: u16 = 1;

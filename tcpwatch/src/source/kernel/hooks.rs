@@ -13,8 +13,6 @@ pub(super) struct Hook {
     pub(super) ways: &'static [Attachment],
     /// What makes the facts truer, whichever way tells them.
     pub(super) helpers: &'static [Helper],
-    /// The module that may hold the function: attached when it comes.
-    pub(super) module: Option<&'static str>,
     /// What can no longer be told when no way works.
     pub(super) without_it: &'static str,
 }
@@ -39,6 +37,8 @@ pub(super) struct Part {
     pub(super) program: &'static str,
     /// Function or tracepoint.
     pub(super) target: &'static str,
+    /// The module that holds the function, unless it is built in: attached when it comes.
+    pub(super) module: Option<&'static str>,
     /// What is not seen where this kernel has no such place; empty: then the way does not work.
     pub(super) if_absent: &'static str,
 }
@@ -60,11 +60,37 @@ pub(super) enum Need {
     Argument(&'static str),
 }
 
+impl Hook {
+    /// The modules that hold its functions, each with one of them.
+    pub(super) fn modules(&self) -> impl Iterator<Item = (&'static str, &'static str)> {
+        let parts = self.ways.iter().flat_map(|way| way.parts);
+        parts.filter_map(|part| Some((part.module?, part.target)))
+    }
+
+    /// Its programs run for little else than what they tell. Others run for each connection or each dropped packet and
+    /// leave at once: when one of those is passed over, it is a fact of ours once in a million.
+    pub(super) fn is_cold(&self, way: Way) -> bool {
+        match self.fact {
+            Fact::AcceptQueueOverflowed | Fact::ConntrackDestroyed => false,
+            Fact::Listeners => way != Way::Tracepoint,
+            _ => true,
+        }
+    }
+}
+
 pub(super) const HOOKS: &[Hook] = &[
     Hook {
         fact: Fact::RstSent,
         name: "tcp_v4_send_reset, tcp_v6_send_reset",
         ways: &[
+            // Where it tells all resets (it gives reasons since then) it is truer than the functions, which decide by
+            // signatures too (TCP-MD5, TCP-AO) whether they answer at all: it stands behind that.
+            Attachment {
+                way: Way::Tracepoint,
+                needs: Need::Argument("tp_send_reset_reason"),
+                parts: &[part("rst_sent_tracepoint", "tcp_send_reset")],
+                limits: &[],
+            },
             Attachment {
                 way: Way::Fentry,
                 needs: Need::Nothing,
@@ -88,14 +114,13 @@ pub(super) const HOOKS: &[Hook] = &[
                 needs: Need::Nothing,
                 parts: &[part("rst_sent_tracepoint", "tcp_send_reset")],
                 limits: &[Limit {
-                    unless: Need::Argument("tp_send_reset_reason"),
+                    unless: Need::TheImpossible,
                     sentence: "resets in answer to segments without a socket (closed port, TIME_WAIT) are \
                                not seen",
                 }],
             },
         ],
         helpers: &[],
-        module: None,
         without_it: "no reset in answer to a segment is seen: closed ports, overflows, lost connections",
     },
     Hook {
@@ -122,7 +147,6 @@ pub(super) const HOOKS: &[Hook] = &[
             },
         ],
         helpers: &[],
-        module: None,
         without_it: "no connection that this host gives up is seen: unread data, linger, killed processes",
     },
     Hook {
@@ -155,7 +179,6 @@ pub(super) const HOOKS: &[Hook] = &[
             },
         ],
         helpers: &[],
-        module: None,
         without_it: "no reset from a peer is seen",
     },
     Hook {
@@ -192,7 +215,6 @@ pub(super) const HOOKS: &[Hook] = &[
             },
         ],
         helpers: &[],
-        module: None,
         without_it: "an overflowing accept queue is not seen, so the resets it leads to are unexplained",
     },
     Hook {
@@ -201,19 +223,18 @@ pub(super) const HOOKS: &[Hook] = &[
         ways: &[
             Attachment {
                 way: Way::Fentry,
-                needs: Need::Nothing,
+                needs: Need::Argument("check_req_request"),
                 parts: &[part("handshake_spoiled_fentry", "tcp_check_req")],
                 limits: &[],
             },
             Attachment {
                 way: Way::Kprobe,
-                needs: Need::Nothing,
+                needs: Need::Argument("check_req_request"),
                 parts: &[part("handshake_spoiled_kprobe", "tcp_check_req")],
                 limits: &[],
             },
         ],
         helpers: &[],
-        module: None,
         without_it: "a handshake that its client resets is not seen; a wrong last ACK looks like any \
                      segment without connection",
     },
@@ -225,7 +246,7 @@ pub(super) const HOOKS: &[Hook] = &[
                 way: Way::Fentry,
                 needs: Need::Nothing,
                 parts: &[
-                    part("listener_opened_fentry", "inet_csk_listen_start"),
+                    part("listener_opened_fexit", "inet_csk_listen_start"),
                     part("listener_closed_fentry", "inet_csk_listen_stop"),
                 ],
                 limits: &[],
@@ -247,7 +268,6 @@ pub(super) const HOOKS: &[Hook] = &[
             },
         ],
         helpers: &[],
-        module: None,
         without_it: "listeners are known only as they were at the start; who opened or closed one is not",
     },
     Hook {
@@ -258,20 +278,20 @@ pub(super) const HOOKS: &[Hook] = &[
             Attachment {
                 way: Way::Fentry,
                 needs: Need::Nothing,
-                parts: &[part("conntrack_destroyed_fentry", "nf_ct_destroy")],
+                parts: &[conntrack("conntrack_destroyed_fentry", "nf_ct_destroy")],
                 limits: &[],
             },
             Attachment {
                 way: Way::Kprobe,
                 needs: Need::Nothing,
-                parts: &[part("conntrack_destroyed_kprobe", "nf_ct_destroy")],
+                parts: &[conntrack("conntrack_destroyed_kprobe", "nf_ct_destroy")],
                 limits: &[],
             },
             // Its name before 5.17.
             Attachment {
                 way: Way::Kprobe,
                 needs: Need::Nothing,
-                parts: &[part("conntrack_destroyed_early_kprobe", "destroy_conntrack")],
+                parts: &[conntrack("conntrack_destroyed_early_kprobe", "destroy_conntrack")],
                 limits: &[],
             },
         ],
@@ -298,10 +318,78 @@ pub(super) const HOOKS: &[Hook] = &[
                 },
                 without_it: "who deletes a single conntrack entry is not known",
             },
+            // What begins must end, here too.
+            Helper {
+                how: Attachment {
+                    way: Way::Kprobe,
+                    needs: Need::Nothing,
+                    parts: &[
+                        part("conntrack_eviction_begins_kprobe", "early_drop"),
+                        part("conntrack_eviction_ends_kprobe", "early_drop"),
+                    ],
+                    limits: &[],
+                },
+                without_it: "an entry dropped for want of room is known by the table's counters only",
+            },
         ],
-        module: Some("nf_conntrack"),
         without_it: "connections that lose their conntrack entry, and with it their translation, are not \
                      explained",
+    },
+    Hook {
+        fact: Fact::PacketRejected,
+        name: "nf_send_reset, nf_send_reset6",
+        ways: &[
+            // Only where they are built in, as above.
+            Attachment {
+                way: Way::Fentry,
+                needs: Need::Nothing,
+                parts: &[
+                    reject_v4("packet_rejected_v4_fentry", "nf_send_reset"),
+                    reject_v6("packet_rejected_v6_fentry", "nf_send_reset6"),
+                    Part {
+                        if_absent: NO_LINK_LAYER,
+                        ..reject_v4("packet_rejected_link_v4_fentry", "nf_reject_skb_v4_tcp_reset")
+                    },
+                    Part {
+                        if_absent: NO_LINK_LAYER,
+                        ..reject_v6("packet_rejected_link_v6_fentry", "nf_reject_skb_v6_tcp_reset")
+                    },
+                ],
+                limits: &[],
+            },
+            Attachment {
+                way: Way::Kprobe,
+                needs: Need::Nothing,
+                parts: &[
+                    reject_v4("packet_rejected_v4_kprobe", "nf_send_reset"),
+                    reject_v6("packet_rejected_v6_kprobe", "nf_send_reset6"),
+                    Part {
+                        if_absent: NO_LINK_LAYER,
+                        ..reject_v4("packet_rejected_link_v4_kprobe", "nf_reject_skb_v4_tcp_reset")
+                    },
+                    Part {
+                        if_absent: NO_LINK_LAYER,
+                        ..reject_v6("packet_rejected_link_v6_kprobe", "nf_reject_skb_v6_tcp_reset")
+                    },
+                ],
+                limits: &[],
+            },
+        ],
+        helpers: &[],
+        without_it: "resets sent by firewall rules (reject with tcp reset) are not seen: one received here may come \
+                     from a rule of this very host",
+    },
+    Hook {
+        fact: Fact::ConntrackInvalid,
+        name: "nf_ct_l4proto_log_invalid",
+        ways: &[Attachment {
+            way: Way::Kprobe,
+            needs: Need::Nothing,
+            parts: &[conntrack("conntrack_invalid_kprobe", "nf_ct_l4proto_log_invalid")],
+            limits: &[],
+        }],
+        helpers: &[],
+        without_it: "packets that conntrack finds invalid, and so does not translate, are not seen",
     },
 ];
 
@@ -319,11 +407,27 @@ pub(super) const ENDED: Helper = Helper {
 const NO_PACKET: &str = "the packet is not seen: data after shutdown looks like a reset from the peer, and \
                          the TTL is unknown";
 
+/// Before 5.11 bridges had code of their own.
+const NO_LINK_LAYER: &str = "resets sent by rules of bridges are not seen";
+
 const fn part(program: &'static str, target: &'static str) -> Part {
-    Part { program, target, if_absent: "" }
+    Part { program, target, module: None, if_absent: "" }
 }
 
 /// A kernel may come without IPv6.
 const fn v6(program: &'static str, target: &'static str) -> Part {
-    Part { program, target, if_absent: "IPv6 is not seen: this kernel has it not, or as a module" }
+    let if_absent = "IPv6 is not seen: this kernel has it not, or as a module";
+    Part { if_absent, ..part(program, target) }
+}
+
+const fn conntrack(program: &'static str, target: &'static str) -> Part {
+    Part { module: Some("nf_conntrack"), ..part(program, target) }
+}
+
+const fn reject_v4(program: &'static str, target: &'static str) -> Part {
+    Part { module: Some("nf_reject_ipv4"), ..part(program, target) }
+}
+
+const fn reject_v6(program: &'static str, target: &'static str) -> Part {
+    Part { module: Some("nf_reject_ipv6"), ..part(program, target) }
 }

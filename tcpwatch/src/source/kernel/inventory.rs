@@ -12,10 +12,10 @@ use std::time::Duration;
 
 use super::netns::{self, Place};
 use super::pace::Pace;
-use super::{addresses, clock, counters, procfs, sock_diag, sysctl};
+use super::{addresses, clock, counters, procfs, ruleset, sock_diag, sysctl};
 use crate::event::{
     CountersRead, Event, Listener, ListenerChange, NamespaceDescribed, NamespaceVanished, NetNs,
-    OwnerFound, Time,
+    OwnerFound, RejectRulesFound, Time,
 };
 
 /// The network namespaces of this host, and what was told of each.
@@ -105,6 +105,12 @@ impl Inventory {
     pub fn all_counters(&self, out: &mut Vec<Event>) {
         let all = self.known.keys().filter_map(|&netns| self.counters(netns));
         out.extend(all.map(Event::CountersRead));
+    }
+
+    /// The firewall rules of one namespace that refuse with a RST. `None`: it cannot be entered, or is gone.
+    pub fn reject_rules(&self, netns: NetNs, has_nftables: bool) -> Option<RejectRulesFound> {
+        let place = &self.known.get(&netns)?.place;
+        place.enter(|| ruleset::reject_rules(netns, has_nftables)).ok()
     }
 
     /// Namespaces that held this address when they were told of last.

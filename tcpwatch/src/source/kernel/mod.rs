@@ -3,6 +3,7 @@
 mod attach;
 mod error;
 mod hooks;
+mod nested;
 mod rings;
 pub mod conntrack;
 pub mod inventory;
@@ -12,6 +13,7 @@ pub mod counters;
 mod ended;
 mod remover;
 mod conntrack_filter;
+pub mod ruleset;
 pub mod ctnetlink;
 pub mod sock_diag;
 pub mod addresses;
@@ -37,6 +39,7 @@ use crate::event::{CoverageDeclared, Event, Fact, Time, Way};
 use crate::source::Layout;
 use attach::Attached;
 use ended::EndedProcesses;
+use nested::Nested;
 use rings::Rings;
 
 /// What may be chosen. The default is right on every host that exports its BTF.
@@ -55,7 +58,10 @@ pub struct KernelSource {
     attached: Attached,
     rings: Rings,
     ended: EndedProcesses,
+    nested: Nested,
     problems: Vec<String>,
+    /// nf_tables is part of this kernel itself.
+    nftables_builtin: bool,
 }
 
 impl KernelSource {
@@ -74,9 +80,12 @@ impl KernelSource {
         let mut rings = Rings::take(&mut ebpf, decoder, now)?;
         let ended = EndedProcesses::take(&mut ebpf)?;
         let problems = layout.problems.clone();
-        let attached = Attached::new(ebpf, loader_btf, layout, options.avoid.clone())?;
+        let builtin = attach::builtin(&btf);
+        let attached = Attached::new(ebpf, loader_btf, layout, builtin, options.avoid.clone())?;
         rings.enable()?;
-        let source = Self { attached, rings, ended, problems };
+        let nftables_builtin = btf.function("nft_do_chain").is_ok();
+        let nested = Nested::new(now);
+        let source = Self { attached, rings, ended, nested, problems, nftables_builtin };
         let coverage = source.coverage(now);
         Ok((source, coverage))
     }
@@ -97,6 +106,11 @@ impl KernelSource {
         self.attached.is_hopeless(Fact::ConntrackDestroyed)
     }
 
+    /// Rules of nftables can be asked for without loading anything.
+    pub fn has_nftables(&self) -> bool {
+        self.nftables_builtin || ruleset::nftables_is_loaded()
+    }
+
     /// From now on [`Self::ended`] knows who has ended. Why not, if it cannot.
     fn remember_ended(&mut self) -> Option<String> {
         self.attached.help(&hooks::ENDED)
@@ -112,6 +126,13 @@ impl KernelSource {
     /// Call it every 10 ms, and whenever one of [`Self::filling`] wakes: the hooks wake nobody until the ring fills.
     pub fn drain(&mut self, now: Time, sink: impl FnMut(Event)) {
         self.rings.drain(now, sink);
+    }
+
+    /// Tells what the kernel passed over since the last call. Costs some microseconds for each program: call it every
+    /// second or so.
+    pub fn tell_nested(&mut self, now: Time, out: &mut Vec<Event>) {
+        let lost = self.nested.since_last(self.attached.cold_programs(), now);
+        out.extend(lost.into_iter().map(Event::EventsLost));
     }
 
     /// Descriptors that wake whoever polls them when a ring fills faster than it is drained.

@@ -90,13 +90,23 @@ pub fn open(protocol: Option<Protocol>, groups: u32, flags: SocketFlags) -> io::
 ///
 /// A table that changed under the dump (`NLM_F_DUMP_INTR`) is read again, a few times.
 pub fn dump(protocol: Option<Protocol>, kind: u16, request: &[u8]) -> io::Result<Vec<u8>> {
+    dump_at_most(protocol, kind, request, usize::MAX)
+}
+
+/// The same of a table whose size nobody bounds: more than `most` bytes are an error.
+pub fn dump_at_most(
+    protocol: Option<Protocol>,
+    kind: u16,
+    request: &[u8],
+    most: usize,
+) -> io::Result<Vec<u8>> {
     let socket = open(protocol, 0, SocketFlags::empty())?;
     set_socket_timeout(&socket, Timeout::Recv, Some(PATIENCE))?;
     let mut answers = Vec::new();
     for _ in 0..ATTEMPTS {
         answers.clear();
         send(&socket, &dump_request(kind, request), SendFlags::empty())?;
-        if collect(&socket, &mut answers)? {
+        if collect(&socket, most, &mut answers)? {
             return Ok(answers);
         }
     }
@@ -104,13 +114,16 @@ pub fn dump(protocol: Option<Protocol>, kind: u16, request: &[u8]) -> io::Result
 }
 
 /// Reads one dump to its end; false when the table changed meanwhile.
-fn collect(socket: &OwnedFd, answers: &mut Vec<u8>) -> io::Result<bool> {
+fn collect(socket: &OwnedFd, most: usize, answers: &mut Vec<u8>) -> io::Result<bool> {
     let mut buffer = vec![0; BUFFER];
     let mut consistent = true;
     loop {
         let (_, len) = retry_on_intr(|| recv(socket, &mut buffer[..], RecvFlags::TRUNC))?;
         let received = buffer.get(..len).ok_or_else(|| io::Error::other("answer too long"))?;
         answers.extend_from_slice(received);
+        if answers.len() > most {
+            return Err(io::Error::other("the table is too large to be read in passing"));
+        }
         for message in Messages(received) {
             consistent &= message.flags & NLM_F_DUMP_INTR == 0;
             if message.kind == NLMSG_DONE || message.kind == NLMSG_ERROR {

@@ -13,7 +13,8 @@ use super::inventory::{self, Inventory};
 use super::pace::Pace;
 use super::{KernelSource, capabilities, clock, host};
 use crate::event::{
-    CoverageDeclared, Event, Fact, HookCoverage, NetNs, RstSent, TcpState, Time, Way,
+    ConntrackDestroyed, ConntrackState, CoverageDeclared, Death, Event, Fact, HookCoverage, NetNs,
+    RstSent, TcpState, Time, Way,
 };
 use crate::source::Live;
 
@@ -29,6 +30,11 @@ pub struct Watch {
     declared: Vec<HookCoverage>,
     /// When a namespace was last looked at again because of a reset.
     refreshed: BTreeMap<NetNs, Time>,
+    /// When the firewall rules of a namespace were last listed, and its conntrack counters last read.
+    listed: BTreeMap<NetNs, Time>,
+    counted: BTreeMap<NetNs, Time>,
+    /// Listing rules costs as much as there are rules.
+    listings: Pace,
     /// Sockets whose owners are to be looked up together.
     ownerless: BTreeSet<(NetNs, u64)>,
     owner_walks: Pace,
@@ -55,6 +61,9 @@ impl Watch {
             urgent,
             declared: Vec::new(),
             refreshed: BTreeMap::new(),
+            listed: BTreeMap::new(),
+            counted: BTreeMap::new(),
+            listings: Pace::new(Duration::ZERO, LISTINGS_REST),
             ownerless: BTreeSet::new(),
             owner_walks: Pace::new(OWNERS, OWNERS_REST),
             undescribed: BTreeMap::new(),
@@ -99,35 +108,26 @@ impl Watch {
                 hook: "ctnetlink, group NFNLGRP_CONNTRACK_DESTROY".into(),
                 way: Some(Way::Netlink),
                 blind: blind_spots(messages),
+                idle: false,
                 ..row
             },
             _ => row,
         }
     }
 
-    /// What the events of this round ask for: namespaces to be described, looked at again, owners to be found.
+    /// What the events of this round ask for.
     fn look_into(&mut self, from: usize, out: &mut Vec<Event>) {
-        let mut namespaces = BTreeSet::new();
-        let mut strays = Vec::new();
-        for event in &out[from..] {
-            namespaces.extend(namespace_of(event));
-            match event {
-                Event::RstSent(rst) if may_be_astray(rst) => {
-                    strays.push((rst.netns, rst.flow.local.addr));
-                }
-                Event::RstSent(rst) => strays.extend(of_listener(rst)),
-                // Who closes a socket is told with the reset; who loses one in use is not.
-                Event::ConnectionAborted(rst) if rst.socket.state != TcpState::Close => {
-                    self.ownerless.extend(rst.socket.inode.map(|inode| (rst.netns, inode)));
-                }
-                Event::RstReceived(rst) => {
-                    self.ownerless.extend(rst.socket.inode.map(|inode| (rst.netns, inode)));
-                }
-                _ => {}
-            }
+        let leads = Leads::of(&out[from..]);
+        self.ownerless.extend(leads.ownerless);
+        if leads.received {
+            // Code that rejects may have been loaded a moment ago, and have sent it.
+            self.follow_modules(out);
         }
-        self.describe(&namespaces, out);
-        for (netns, addr) in strays {
+        self.describe(&leads.namespaces, out);
+        // Rules change and tables empty: these first.
+        leads.rejecting.into_iter().for_each(|netns| self.list_rules(netns, out));
+        leads.pressed.into_iter().for_each(|netns| self.count_again(netns, out));
+        for (netns, addr) in leads.strays {
             self.look_again(netns, addr, out);
         }
         self.seek_owners(out);
@@ -145,8 +145,7 @@ impl Watch {
     /// A reset may come from a change nobody announced: an address that moved, a sysctl that was set.
     fn look_again(&mut self, netns: NetNs, addr: IpAddr, out: &mut Vec<Event>) {
         let now = clock::now();
-        let recent = self.refreshed.get(&netns).is_some_and(|last| now.since(*last) < REFRESH);
-        if recent {
+        if is_recent(&self.refreshed, netns, now, REFRESH) {
             return;
         }
         self.refreshed.insert(netns, now);
@@ -154,6 +153,37 @@ impl Watch {
             self.inventory.holding(addr).into_iter().chain([netns]).collect::<BTreeSet<_>>()
         {
             self.inventory.refresh(holder, out);
+        }
+    }
+
+    /// Which rules a rejection can have come from, as long as they are still the same.
+    fn list_rules(&mut self, netns: NetNs, out: &mut Vec<Event>) {
+        let now = clock::now();
+        if is_recent(&self.listed, netns, now, LIST) || !self.listings.is_due(now) {
+            return;
+        }
+        let start = clock::cpu_time();
+        if let Some(rules) = self.inventory.reject_rules(netns, self.hooks.has_nftables()) {
+            out.push(Event::RejectRulesFound(rules));
+            self.listed.insert(netns, now);
+        }
+        self.listings.ran(clock::now(), clock::cpu_time().saturating_sub(start));
+    }
+
+    /// How full the table is from which the kernel took an entry by itself.
+    fn count_again(&mut self, netns: NetNs, out: &mut Vec<Event>) {
+        let now = clock::now();
+        if is_recent(&self.counted, netns, now, COUNT) {
+            return;
+        }
+        out.extend(self.inventory.counters(netns).map(Event::CountersRead));
+        self.counted.insert(netns, now);
+    }
+
+    /// Attaches to what was loaded since, and says so.
+    fn follow_modules(&mut self, out: &mut Vec<Event>) {
+        if self.hooks.attach_missing() {
+            self.declare(clock::now(), out);
         }
     }
 
@@ -167,6 +197,56 @@ impl Watch {
             std::mem::take(&mut self.ownerless).into_iter().take(OWNERLESS).collect();
         inventory::owners(&sockets, out);
         self.owner_walks.ran(clock::now(), clock::cpu_time().saturating_sub(start));
+    }
+}
+
+/// What events ask to be looked into.
+#[derive(Default)]
+struct Leads {
+    /// To be described.
+    namespaces: BTreeSet<NetNs>,
+    /// Namespaces that may have changed, and addresses that may have moved.
+    strays: Vec<(NetNs, IpAddr)>,
+    /// Namespaces with a rule that rejects.
+    rejecting: BTreeSet<NetNs>,
+    /// Namespaces whose conntrack table may be full.
+    pressed: BTreeSet<NetNs>,
+    /// Sockets.
+    ownerless: Vec<(NetNs, u64)>,
+    /// A reset came in.
+    received: bool,
+}
+
+impl Leads {
+    fn of(events: &[Event]) -> Self {
+        let mut leads = Self::default();
+        for event in events {
+            leads.note(event);
+        }
+        leads
+    }
+
+    fn note(&mut self, event: &Event) {
+        self.namespaces.extend(namespace_of(event));
+        match event {
+            Event::RstSent(rst) if may_be_astray(rst) => {
+                self.strays.push((rst.netns, rst.flow.local.addr));
+            }
+            Event::RstSent(rst) => self.strays.extend(of_listener(rst)),
+            // Who closes a socket is told with the reset; who loses one in use is not.
+            Event::ConnectionAborted(rst) if rst.socket.state != TcpState::Close => {
+                self.ownerless.extend(rst.socket.inode.map(|inode| (rst.netns, inode)));
+            }
+            Event::RstReceived(rst) => {
+                self.received = true;
+                self.ownerless.extend(rst.socket.inode.map(|inode| (rst.netns, inode)));
+            }
+            Event::PacketRejected(rst) => drop(self.rejecting.insert(rst.netns)),
+            Event::ConntrackDestroyed(death) if may_want_room(death) => {
+                self.pressed.insert(death.netns);
+            }
+            _ => {}
+        }
     }
 }
 
@@ -195,6 +275,7 @@ impl Live for Watch {
 
     fn slow(&mut self, out: &mut Vec<Event>) {
         self.hooks.attach_missing();
+        self.hooks.tell_nested(clock::now(), out);
         if let Err(error) = self.listen_if_needed() {
             log::warn!("conntrack messages cannot be heard: {error}");
         }
@@ -204,6 +285,7 @@ impl Live for Watch {
     fn finish(&mut self, out: &mut Vec<Event>) {
         self.inventory.all_counters(out);
         self.hooks.drain(clock::now(), |event| out.push(event));
+        self.hooks.tell_nested(clock::now(), out);
         if let Some(messages) = &mut self.conntrack {
             messages.finish(&|netns, number| self.hooks.ended().find(netns, number), out);
         }
@@ -252,6 +334,18 @@ fn blind_spots(messages: &ConntrackWatch) -> String {
     sentences.join("; ")
 }
 
+fn is_recent(done: &BTreeMap<NetNs, Time>, netns: NetNs, now: Time, span: Duration) -> bool {
+    done.get(&netns).is_some_and(|last| now.since(*last) < span)
+}
+
+/// The kernel removed the entry by itself and with time left, which it does where the table is full: it takes entries
+/// that are unassured or closing (net/netfilter/nf_conntrack_core.c).
+fn may_want_room(death: &ConntrackDestroyed) -> bool {
+    let closing = matches!(death.state, Some(ConntrackState::FinWait | ConntrackState::CloseWait));
+    let removed = matches!(death.death, Some(Death::Removed { .. }));
+    removed && death.remover.is_none() && (closing || !death.assured)
+}
+
 /// The segment belonged to a connection that nobody here knows.
 fn may_be_astray(rst: &RstSent) -> bool {
     rst.socket.is_none() && !rst.segment.flags.syn()
@@ -272,12 +366,21 @@ fn namespace_of(event: &Event) -> Option<NetNs> {
         Event::HandshakeAckRefused(e) => Some(e.netns),
         Event::ListenerOpened(e) | Event::ListenerClosed(e) => Some(e.netns),
         Event::ConntrackDestroyed(e) => Some(e.netns),
+        Event::PacketRejected(e) => Some(e.netns),
+        Event::ConntrackInvalid(e) => Some(e.netns),
         _ => None,
     }
 }
 
 /// A namespace is looked at again this often at most, however many resets it sends.
 const REFRESH: Duration = Duration::from_millis(500);
+
+/// Rules are listed and counters read this often at most in one namespace: verdicts wait 200 ms for them.
+const LIST: Duration = Duration::from_millis(500);
+const COUNT: Duration = Duration::from_millis(100);
+
+/// All listings together take a hundredth of a core.
+const LISTINGS_REST: u32 = 100;
 
 /// Owners are looked up this often at most, and for at most a hundredth of a core: a walk over all processes takes
 /// milliseconds, on a large host many.
@@ -289,3 +392,44 @@ const OWNERLESS: usize = 1_024;
 
 /// How long a namespace that cannot be described is asked for.
 const INSIST: Duration = Duration::from_secs(1);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::FilterHook;
+    use crate::explain::story::{Story, expired, removed};
+
+    const CLIENT: &str = "10.0.0.9:40000";
+    const SERVICE: &str = "10.96.0.1:80";
+    const BACKEND: &str = "10.0.0.2:80";
+
+    fn leads(story: Story) -> Leads {
+        Leads::of(&story.events())
+    }
+
+    #[test]
+    fn a_rejection_asks_for_the_rules_of_its_namespace() {
+        let leads = leads(Story::new().within(3).rejects_syn(FilterHook::Input, SERVICE, CLIENT));
+        assert_eq!(leads.rejecting, BTreeSet::from([NetNs(3)]));
+        assert!(leads.namespaces.contains(&NetNs(3)) && !leads.received);
+    }
+
+    #[test]
+    fn an_entry_that_the_kernel_took_by_itself_asks_for_the_counters() {
+        let pressed = |death, state, assured| {
+            let story = Story::new();
+            leads(story.loses_unassured_entry(CLIENT, SERVICE, BACKEND, death, state, assured))
+                .pressed
+        };
+        let here = BTreeSet::from([NetNs(9)]);
+        assert_eq!(pressed(removed(9), ConntrackState::SynRecv, false), here);
+        assert_eq!(pressed(removed(9), ConntrackState::CloseWait, true), here);
+        assert!(pressed(removed(9), ConntrackState::Established, true).is_empty());
+        assert!(pressed(expired(), ConntrackState::SynRecv, false).is_empty());
+    }
+
+    #[test]
+    fn a_reset_that_came_in_asks_for_code_that_was_loaded() {
+        assert!(leads(Story::new().refused(CLIENT, SERVICE)).received);
+    }
+}

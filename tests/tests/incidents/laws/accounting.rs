@@ -1,9 +1,11 @@
 //! Explained + unexplained + lost == resets seen, and what was seen leaving a namespace is what the kernel counted.
 
-use tcpwatch::event::{Event, EventsLost, LossStage};
+use tcpwatch::event::Event;
 
-use super::{Tried, is_reset, losable};
+use super::loss::{without_all, without_each};
+use super::{Tried, is_reset};
 use crate::Outcome;
+use crate::random::Random;
 use crate::replay::{Judged, judge};
 
 pub(super) fn closes(tried: &Tried) -> Outcome {
@@ -16,13 +18,12 @@ pub(super) fn closes(tried: &Tried) -> Outcome {
     meets_the_kernel(tried)?;
     adds_up(tried, &tried.whole, "whole")?;
     let mut random = tried.random("accounting");
-    (0..TORN).try_for_each(|nth| {
-        let torn = tried.events().iter().map(|event| match lost(event) {
-            Some(lost) if random.below(2) == 0 => lost,
-            _ => event.clone(),
-        });
-        let torn: Vec<_> = torn.collect();
-        adds_up(tried, &judge(torn), &format!("half of the resets lost, draw {nth}"))
+    (0..DRAWS).try_for_each(|nth| {
+        let lost = half_of_the_resets(tried.events(), &mut random);
+        let each = judge(without_each(tried.events(), &lost));
+        adds_up(tried, &each, &format!("each of {lost:?} lost, draw {nth}"))?;
+        let all = judge(without_all(tried.events(), &lost));
+        adds_up(tried, &all, &format!("all of {lost:?} lost at once, draw {nth}"))
     })
 }
 
@@ -48,15 +49,14 @@ fn adds_up(tried: &Tried, judged: &Judged, how: &str) -> Outcome {
     Err(format!("{how}: {seen} resets were seen, {accounted} are accounted for").into())
 }
 
-fn lost(event: &Event) -> Option<Event> {
-    let (time, fact) = (event.time(), losable(event).filter(|_| is_reset(event))?);
-    let stage = LossStage::Ring;
-    Some(Event::EventsLost(EventsLost { since: time, until: time, fact, count: 1, stage }))
+/// By chance; their places.
+fn half_of_the_resets(events: &[Event], random: &mut Random) -> Vec<usize> {
+    let resets = (0..events.len()).filter(|place| is_reset(&events[*place]));
+    resets.filter(|_| random.below(2) == 0).collect()
 }
 
 fn count(events: &[Event], is_meant: impl Fn(&Event) -> bool) -> u64 {
     events.iter().filter(|event| is_meant(event)).count() as u64
 }
 
-/// Draws.
-const TORN: u32 = 4;
+const DRAWS: u32 = 4;

@@ -61,7 +61,7 @@ fn some(mut all: Vec<Vec<usize>>, random: &mut Random) -> Vec<Vec<usize>> {
 }
 
 /// Each of them lost on its own.
-fn without_each(events: &[Event], lost: &[usize]) -> Vec<Event> {
+pub(super) fn without_each(events: &[Event], lost: &[usize]) -> Vec<Event> {
     let mut torn = events.to_vec();
     for place in lost {
         let event = &events[*place];
@@ -72,7 +72,7 @@ fn without_each(events: &[Event], lost: &[usize]) -> Vec<Event> {
 }
 
 /// All of them lost at once, as when a ring was full for a while: one word for each fact.
-fn without_all(events: &[Event], lost: &[usize]) -> Vec<Event> {
+pub(super) fn without_all(events: &[Event], lost: &[usize]) -> Vec<Event> {
     let mut spans: BTreeMap<Fact, (Time, Time, u64)> = BTreeMap::new();
     for event in lost.iter().map(|place| &events[*place]) {
         let fact = losable(event).expect("it was chosen so");
@@ -83,10 +83,11 @@ fn without_all(events: &[Event], lost: &[usize]) -> Vec<Event> {
     }
     let losses =
         spans.into_iter().map(|(fact, (since, until, count))| loss(fact, since, until, count));
-    let (before, after) = events.split_at(lost[lost.len() - 1]);
+    let end = lost.last().map_or(0, |last| last + 1);
+    let (before, after) = events.split_at(end);
     let kept = |(place, event): (usize, &Event)| (!lost.contains(&place)).then(|| event.clone());
     let before = before.iter().enumerate().filter_map(kept);
-    before.chain(losses).chain(after[1..].iter().cloned()).collect()
+    before.chain(losses).chain(after.iter().cloned()).collect()
 }
 
 fn loss(fact: Fact, since: Time, until: Time, count: u64) -> Event {

@@ -62,8 +62,8 @@ fn read(segments: &[PathBuf]) -> Vec<Event> {
     let mut stream = Stream::open(segments);
     let told = std::iter::from_fn(|| stream.next_told());
     told.filter_map(|told| match told {
-        Told::Event(event) => Some(event),
-        Told::Note(_) => None,
+        Told::Event(_, event) => Some(event),
+        Told::Note(_) | Told::Ended(_) => None,
     })
     .collect()
 }
