@@ -79,7 +79,9 @@ fn a_writer_killed_in_a_rollout_loses_at_most_the_open_frame(ip: Ip) {
 fn killed_at_random<I: Incident>(ip: Ip, make: impl Fn(Ip) -> I) {
     let mut random = Random::new();
     for _ in 0..if guest::is_runner() { 1 } else { 7 } {
-        killed(ip, &make(ip), Duration::from_millis(random.up_to(3_000)));
+        let incident = make(ip);
+        let after = random.up_to(incident.takes() + Duration::from_millis(800));
+        killed(ip, &incident, after);
     }
 }
 
@@ -158,17 +160,17 @@ fn a_full_disk_ends_a_run_that_only_records(ip: Ip) {
 
 /// Half of the disk stays free although far more is recorded than fits: what goes is the oldest.
 fn the_oldest_segments_make_room_for_others_on_the_disk(ip: Ip) {
-    let disk = Folder::disk(1024 * 1024);
-    rotates_often(ip, &disk.join("d"), &["--rotate-size", "64K", "--min-free", "50%"]);
+    let disk = Folder::disk(256 * 1024);
+    rotates_often(ip, &disk.join("d"), &["--rotate-size", "16K", "--min-free", "50%"]);
     let free = nix::sys::statvfs::statvfs(disk.path()).expect("a disk has room");
     assert!(free.blocks_available() * 2 >= free.blocks(), "{free:?}");
 }
 
 fn a_directory_stays_below_its_bound_and_says_what_is_missing(ip: Ip) {
     let folder = Folder::new();
-    rotates_often(ip, folder.path(), &["--max-disk", "300K"]);
+    rotates_often(ip, folder.path(), &["--max-disk", "100K"]);
     let taken: u64 = folder.files().iter().map(|(_, size)| size).sum();
-    assert!(taken <= 300_000, "{:?}", folder.files());
+    assert!(taken <= 100_000, "{:?}", folder.files());
 }
 
 /// Resets until the first segments are gone, which the reader of the rest is told.
@@ -259,6 +261,11 @@ trait Incident: Sync {
     fn cause(&self) -> &'static str;
     /// The reset that was sent.
     fn happens(&self) -> Expected;
+
+    /// About how long that takes.
+    fn takes(&self) -> Duration {
+        Duration::from_millis(200)
+    }
 }
 
 struct Overflow(Host);
@@ -304,6 +311,10 @@ impl Incident for Expiry {
     fn happens(&self) -> Expected {
         let client = conntrack::outlives_its_entry(&self.0, 1);
         Expected::sent(&self.0.backends[1], self.0.backend_address(1), client)
+    }
+
+    fn takes(&self) -> Duration {
+        Duration::from_secs(2)
     }
 }
 
@@ -352,7 +363,7 @@ impl Storm {
 
     fn rages(&self) {
         while !self.ends.load(Ordering::Relaxed) {
-            self.host.namespace.is_refused_often(self.host.address(), 50);
+            self.host.namespace.is_refused_often(self.host.address(), 20);
             idle(Duration::from_millis(10));
         }
     }
@@ -380,11 +391,11 @@ impl Random {
     }
 
     /// xorshift64
-    fn up_to(&mut self, most: u64) -> u64 {
+    fn up_to(&mut self, most: Duration) -> Duration {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
         self.0 ^= self.0 << 17;
-        self.0 % most
+        most.mul_f64(f64::from(u16::try_from(self.0 % 1_000).unwrap_or(0)) / 1_000.0)
     }
 }
 
