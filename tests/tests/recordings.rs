@@ -81,7 +81,9 @@ fn each_whole_one_is_judged_as_the_run_that_made_it() {
 fn one_that_was_cut_off_is_read_as_far_as_it_goes() {
     for schema in 1..=SCHEMA {
         let whole = told(&folder(schema).join("compressed.tcpw.jsonl.zst")).0;
-        let (events, account) = told(&folder(schema).join("cut-off.tcpw.jsonl.zst"));
+        let (mut events, account) = told(&folder(schema).join("cut-off.tcpw.jsonl.zst"));
+        let lost = events.pop();
+        assert!(matches!(lost, Some(Event::EventsLost(_))), "schema {schema}: {lost:?}");
         assert!(!events.is_empty() && whole.starts_with(&events), "schema {schema}");
         assert_eq!(account, None, "schema {schema}");
     }
