@@ -79,10 +79,10 @@ impl Account {
     /// Of two runs.
     pub fn plus(self, other: Self) -> Self {
         Self {
-            explained: self.explained + other.explained,
-            unexplained: self.unexplained + other.unexplained,
-            lost: self.lost + other.lost,
-            cpu_ns: self.cpu_ns.zip(other.cpu_ns).map(|(one, other)| one + other),
+            explained: self.explained.saturating_add(other.explained),
+            unexplained: self.unexplained.saturating_add(other.unexplained),
+            lost: self.lost.saturating_add(other.lost),
+            cpu_ns: self.cpu_ns.zip(other.cpu_ns).map(|(one, other)| one.saturating_add(other)),
         }
     }
 
