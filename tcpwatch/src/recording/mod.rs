@@ -15,6 +15,7 @@ mod lane;
 mod limits;
 mod line;
 mod name;
+mod pace;
 mod part;
 mod place;
 mod reader;
