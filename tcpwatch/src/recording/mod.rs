@@ -24,6 +24,8 @@ mod repair;
 mod ring;
 #[cfg(test)]
 mod samples;
+#[cfg(test)]
+mod schema;
 mod segment;
 mod segments;
 mod single;
