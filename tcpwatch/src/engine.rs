@@ -129,26 +129,29 @@ impl Engine {
             match (sent, received) {
                 (None, None) => return conclusions,
                 (Some(sent), received) if received.is_none_or(|received| sent <= received) => {
-                    let case = self.sent.pop_front();
-                    case.into_iter().for_each(|(_, case)| self.close_sent(&case, &mut conclusions));
+                    let Some((_, case)) = self.sent.pop_front() else { continue };
+                    self.close_sent(&case, &mut conclusions);
                 }
                 _ => {
-                    let rst = self.received.pop_front();
-                    rst.into_iter()
-                        .for_each(|(_, rst)| self.close_received(&rst, &mut conclusions));
+                    let Some((_, rst)) = self.received.pop_front() else { continue };
+                    self.close_received(&rst, &mut conclusions);
                 }
             }
         }
     }
 
     fn close_in(&mut self, netns: NetNs, conclusions: &mut Vec<Conclusion>) {
-        let (sent, others) = self.sent.drain(..).partition(|(_, case)| case.netns() == netns);
-        self.sent = others;
-        let (received, others) = self.received.drain(..).partition(|(_, rst)| rst.netns == netns);
-        self.received = others;
+        let (sent, waiting) = self.sent.drain(..).partition(|(_, case)| case.netns() == netns);
+        self.sent = waiting;
+        let (received, waiting) = self.received.drain(..).partition(|(_, rst)| rst.netns == netns);
+        self.received = waiting;
         let (sent, received): (VecDeque<_>, VecDeque<_>) = (sent, received);
-        sent.iter().for_each(|(_, case)| self.close_sent(case, conclusions));
-        received.iter().for_each(|(_, rst)| self.close_received(rst, conclusions));
+        for (_, case) in &sent {
+            self.close_sent(case, conclusions);
+        }
+        for (_, rst) in &received {
+            self.close_received(rst, conclusions);
+        }
     }
 
     fn close_sent(&mut self, case: &OpenCase, conclusions: &mut Vec<Conclusion>) {
