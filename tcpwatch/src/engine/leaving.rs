@@ -41,10 +41,12 @@ fn lives_in(event: &Event) -> Option<NetNs> {
         }
         Event::PacketRejected(e) => Some(e.netns),
         Event::RejectRulesFound(e) => Some(e.netns),
-        // Found late, of the dead as well.
-        Event::OwnerFound(_) | Event::ConntrackDestroyed(_) | Event::ConntrackInvalid(_) => None,
-        Event::NamespaceVanished(_) => None,
-        Event::HostDescribed(_)
+        // Found late, of the dead as well; or of no namespace.
+        Event::OwnerFound(_)
+        | Event::ConntrackDestroyed(_)
+        | Event::ConntrackInvalid(_)
+        | Event::NamespaceVanished(_)
+        | Event::HostDescribed(_)
         | Event::CoverageDeclared(_)
         | Event::EventsLost(_)
         | Event::Tick { .. } => None,
