@@ -138,7 +138,7 @@ impl Target for Segments {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, unix))]
 mod tests {
     use std::fs;
     use std::num::NonZeroU32;
