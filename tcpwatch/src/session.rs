@@ -110,7 +110,7 @@ impl Session {
     /// Writes what a flight recorder remembers, because the user asked for it.
     pub fn trigger(&mut self, reason: &str) {
         if let Some(recorder) = &mut self.tap {
-            recorder.trigger(reason.to_owned());
+            recorder.trigger(reason);
         }
     }
 

@@ -21,6 +21,7 @@ mod place;
 mod reader;
 mod recorder;
 mod repair;
+mod report;
 mod ring;
 #[cfg(test)]
 mod samples;
@@ -35,6 +36,7 @@ mod text;
 mod trigger;
 mod upgrade;
 mod writer;
+mod written;
 
 pub use anonymize::{Anonymizer, Level};
 pub use limits::{Floor, Retention, Rotation};
