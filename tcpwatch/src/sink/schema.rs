@@ -37,8 +37,11 @@ impl Schema {
                 "maximum" if value.is_number() && value.as_f64() > wanted.as_f64() => {
                     out.push(format!("{place}: more than {wanted}"));
                 }
+                "anyOf" if self.fitting(wanted, value) == 0 => {
+                    out.push(format!("{place}: {value} is none of {wanted}"));
+                }
                 "$schema" | "$id" | "$defs" | "title" | "description" | "default" | "type"
-                | "const" | "enum" | "minimum" | "maximum" => {}
+                | "const" | "enum" | "minimum" | "maximum" | "anyOf" => {}
                 "format" => check_format(wanted, value, place, out),
                 "pattern" => check_pattern(wanted, value, place, out),
                 "required" => check_required(wanted, value, place, out),
@@ -51,10 +54,6 @@ impl Schema {
                     self.check_kind(wanted, value, place, out);
                 }
                 "oneOf" => self.check_one_of(wanted, value, place, out),
-                "anyOf" if self.fitting(wanted, value) == 0 => {
-                    out.push(format!("{place}: {value} is none of {wanted}"));
-                }
-                "anyOf" => {}
                 other => panic!("the checker does not know the keyword {other}"),
             }
         }
