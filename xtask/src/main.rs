@@ -37,7 +37,7 @@ enum Verb {
     #[command(disable_help_flag = true)]
     Run(run::Args),
     /// Everything: setup, check, native scenarios, and the VM matrix
-    Test,
+    Test(test::Args),
     /// Format, lints, unit tests, room order, and a fresh BPF object
     Check,
     /// Check that replay, export and anonymize build for Windows, macOS and FreeBSD (needs rustup)
@@ -69,7 +69,7 @@ fn main() -> ExitCode {
 fn dispatch(verb: Verb) -> anyhow::Result<()> {
     match verb {
         Verb::Run(args) => run::run(&args),
-        Verb::Test => test::run(),
+        Verb::Test(args) => test::run(&args),
         Verb::Check => check::run(),
         Verb::Portable => portable::run(),
         Verb::Setup(args) => setup::run(args),
