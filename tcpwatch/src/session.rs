@@ -364,6 +364,27 @@ mod tests {
         assert!(!text.contains("(resets sent)") && text.contains("0 lost"), "{text}");
     }
 
+    /// What a recording says may be as large as it likes.
+    #[test]
+    fn no_number_is_too_large_to_be_summed() {
+        let lost = || Story::new().after(5).loses_events(Fact::RstSent, 1).after(5);
+        let events = |story: Story| {
+            let mut events = story.loses_events(Fact::RstSent, 1).events();
+            for event in &mut events {
+                if let Event::EventsLost(lost) = event {
+                    lost.count = u64::MAX;
+                }
+            }
+            events
+        };
+        let twice = |session: &mut Session| {
+            session.feed(events(lost())).unwrap();
+            session.feed(events(lost().after(900).loses_events(Fact::RstSent, 1))).unwrap();
+        };
+        let text = said(twice, Filter::default());
+        assert!(text.contains(&format!("0 unexplained, {} lost", u64::MAX)), "{text}");
+    }
+
     #[test]
     fn a_second_run_goes_on_where_the_first_one_ended() {
         let later = Story::new().after(9_000).syn_meets_nobody("10.0.0.1:82", "10.0.0.9:40002");

@@ -15,6 +15,7 @@ mod lane;
 mod limits;
 mod line;
 mod name;
+mod pace;
 mod part;
 mod place;
 mod reader;
@@ -24,6 +25,8 @@ mod report;
 mod ring;
 #[cfg(test)]
 mod samples;
+#[cfg(test)]
+mod schema;
 mod segment;
 mod segments;
 mod single;
