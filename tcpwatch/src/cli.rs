@@ -15,7 +15,9 @@ pub use keeping::{Destination, Keeping};
 
 use crate::event::{NetNs, Way};
 use crate::explain::verdict::Direction;
-use crate::filter::{FORMS, Filter, Namespace, Net, Ports, Span, When, cause_codes};
+use crate::filter::{
+    FORMS, Filter, Namespace, Net, Ports, Span, When, catalogue_codes, cause_codes,
+};
 use crate::recording::{Flight, Trigger};
 
 /// Why was this connection reset? TCP resets explained from the Linux kernel, live.
@@ -69,8 +71,9 @@ pub enum Command {
     #[command(after_help = EXPORT_EXAMPLES)]
     Export(Export),
 
-    /// List the causes tcpwatch can name
-    Causes,
+    /// List the causes tcpwatch can name, or tell all about one
+    #[command(after_help = CAUSES_EXAMPLES)]
+    Causes(Causes),
 
     /// Make a well-known incident in network namespaces of its own, and explain it as it happens
     #[command(after_help = DEMO_EXAMPLES)]
@@ -89,7 +92,7 @@ impl Command {
             Self::Demo(args) => args.recording.complaint(),
             Self::Record(args) => args.how.complaint(Destination::of(&args.to)),
             Self::Anonymize(args) => args.keeping.complaint(Destination::of(&args.to)),
-            Self::Replay(_) | Self::Export(_) | Self::DemoActor(_) | Self::Causes => None,
+            Self::Replay(_) | Self::Export(_) | Self::DemoActor(_) | Self::Causes(_) => None,
         }
     }
 }
@@ -241,6 +244,17 @@ pub struct Anonymize {
 
     #[command(flatten)]
     pub keeping: Keeping,
+}
+
+#[derive(Args, Debug)]
+pub struct Causes {
+    /// Tell all about this cause: what it means, how it is proven, what looks alike, what to do
+    #[arg(value_name = "CODE", value_parser = parse_code)]
+    pub code: Option<String>,
+
+    /// Format of what goes to stdout
+    #[arg(short, long, value_enum, default_value_t = Output::Text)]
+    pub output: Output,
 }
 
 /// How to record.
@@ -475,6 +489,25 @@ pub enum Netns {
     OfProcess(u32),
 }
 
+fn parse_code(text: &str) -> Result<String, String> {
+    if catalogue_codes().any(|known| known == text) {
+        return Ok(text.into());
+    }
+    let mut near: Vec<_> = catalogue_codes()
+        .map(|known| (strsim::jaro_winkler(text, known), known))
+        .filter(|(likeness, _)| *likeness > NEAR)
+        .collect();
+    near.sort_by(|one, other| other.0.total_cmp(&one.0));
+    let names: Vec<_> = near.into_iter().take(3).map(|(_, known)| known).collect();
+    Err(match names.as_slice() {
+        [] => "no cause has that name; `tcpwatch causes` lists them".into(),
+        names => format!("no cause has that name; near it: {}", names.join(", ")),
+    })
+}
+
+/// Of 1: what is less alike is no slip of the pen.
+const NEAR: f64 = 0.8;
+
 fn parse_way(text: &str) -> Result<Way, String> {
     let ways = [Way::Fentry, Way::Kprobe, Way::Tracepoint];
     let way = ways.into_iter().find(|way| way.name() == text);
@@ -616,6 +649,13 @@ Examples:
   tshark -r incident.pcapng -Y 'frame.comment contains \"conntrack-expired\"'
   tcpwatch export /var/lib/tcpwatch --to csv --cause unexplained > open-questions.csv
   tcpwatch export /var/lib/tcpwatch --to json | jq -r 'select(.type == \"verdict\").cause' | sort | uniq -c";
+
+const CAUSES_EXAMPLES: &str = "\
+Examples:
+  tcpwatch causes                         one line for each
+  tcpwatch causes conntrack-expired       how it is proven, what looks alike, what to do
+  tcpwatch causes -o json | jq -r 'select(.benign).code'
+The same pages are in docs/causes.";
 
 const EXIT_CODES: &str = "\
 Exit codes: 0 ok, 1 failure (the message says the next step), 2 wrong usage, 3 a gate was not met.

@@ -16,6 +16,14 @@ fn an_unknown_cause_is_a_usage_error_that_names_it() {
 }
 
 #[test]
+fn an_unknown_code_is_a_usage_error_that_suggests_the_nearest() {
+    let output = tcpwatch(&["causes", "conntrack-expire"]);
+    assert_eq!(output.status.code(), Some(USAGE), "{}", complaint(&output));
+    let said = complaint(&output);
+    assert!(said.contains("near it: conntrack-expired, ") && !said.contains("no-listener"), "{said}");
+}
+
+#[test]
 fn a_duration_that_is_none_is_a_usage_error_that_names_it() {
     let output = tcpwatch(&["rst", "--for", "a-while"]);
     assert_eq!(output.status.code(), Some(USAGE), "{}", complaint(&output));

@@ -25,8 +25,6 @@ mod view;
 #[cfg(feature = "live")]
 mod watch;
 
-use stdout::Stdout;
-
 use crate::cli::{Cli, Command};
 
 /// Does what was asked for.
@@ -50,7 +48,7 @@ pub fn run(cli: &Cli) -> anyhow::Result<()> {
         Command::Anonymize(args) => anonymize::run(args),
         Command::Replay(args) => replay::run(args, verbose),
         Command::Export(args) => export::run(args),
-        Command::Causes => causes::run(Stdout::open()?),
+        Command::Causes(args) => causes::run(args),
     }
 }
 

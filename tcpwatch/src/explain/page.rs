@@ -6,7 +6,7 @@ use super::verdict::Remedy;
 
 /// The page of one cause. It stands beside the rule that infers the cause, and its advice is what the verdict gives,
 /// but for what the verdict knows better: live values.
-#[derive(Clone, Copy, Debug, Serialize)]
+#[derive(Clone, Copy, Debug)]
 pub struct Page {
     pub group: Group,
     /// What happened and what the application gets, as one would tell a colleague.
@@ -72,12 +72,17 @@ pub struct Advice {
 impl From<Advice> for Remedy {
     fn from(advice: Advice) -> Self {
         let Advice { now, fix, trade_off, do_not } = advice;
-        Self { now: now.into(), fix: fix.into(), trade_off: trade_off.into(), do_not: do_not.into() }
+        Self {
+            now: now.into(),
+            fix: fix.into(),
+            trade_off: trade_off.into(),
+            do_not: do_not.into(),
+        }
     }
 }
 
 /// How to make it happen.
-#[derive(Clone, Copy, Debug, Serialize)]
+#[derive(Clone, Copy, Debug)]
 pub struct Reproduce {
     /// `tcpwatch demo` with this word.
     pub demo: Option<&'static str>,

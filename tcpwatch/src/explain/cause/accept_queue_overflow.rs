@@ -9,7 +9,7 @@ use crate::event::{AcceptQueue, Endpoint, Owner, Time};
 use crate::explain::case::{Case, Overflow};
 use crate::explain::mechanism::Mechanism;
 use crate::explain::page::{Advice, Group, Page, Reproduce};
-use crate::explain::verdict::{Certainty, Evidence};
+use crate::explain::verdict::{Certainty, Evidence, Remedy};
 
 /// The application did not accept() fast enough; the kernel threw the last ACK of the handshake away.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -123,6 +123,10 @@ impl Explains for AcceptQueueOverflow {
             Answer::Late => Evidence::at("tcp", self.last_drop, format!("last ACK of the handshake dropped {}×; the client thinks it is connected", self.drops)),
         };
         vec![drop, Evidence::new("queue", queue), held]
+    }
+
+    fn remedy(&self) -> Remedy {
+        Remedy { fix: self.fix(), ..Self::PAGE.advice.into() }
     }
 }
 

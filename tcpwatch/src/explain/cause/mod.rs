@@ -35,13 +35,12 @@ pub trait Explains: Serialize + fmt::Display + Sized {
 }
 
 /// A cause as one can read it up.
-#[derive(Clone, Copy, Debug, Serialize)]
+#[derive(Clone, Copy, Debug)]
 pub struct Entry {
     pub code: &'static str,
     pub meaning: &'static str,
     /// See [`Explains::BENIGN`].
     pub benign: bool,
-    #[serde(flatten)]
     pub page: &'static Page,
 }
 
@@ -184,7 +183,14 @@ mod tests {
     #[test]
     fn every_page_has_its_parts() {
         for Entry { code, page, .. } in Cause::ENTRIES {
-            let said = [page.about, page.shown_by, page.certainty, page.advice.now, page.advice.fix, page.advice.do_not];
+            let said = [
+                page.about,
+                page.shown_by,
+                page.certainty,
+                page.advice.now,
+                page.advice.fix,
+                page.advice.do_not,
+            ];
             assert!(said.iter().all(|text| !text.is_empty()), "{code}");
             assert!(!page.conditions.is_empty() && !page.alike.is_empty(), "{code}");
         }
