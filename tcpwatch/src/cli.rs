@@ -75,6 +75,10 @@ pub enum Command {
     #[command(after_help = CAUSES_EXAMPLES)]
     Causes(Causes),
 
+    /// Say what a line of an application's log means, and how to know why it happened
+    #[command(after_help = WHY_EXAMPLES)]
+    Why(Why),
+
     /// Make a well-known incident in network namespaces of its own, and explain it as it happens
     #[command(after_help = DEMO_EXAMPLES)]
     Demo(Demo),
@@ -92,7 +96,11 @@ impl Command {
             Self::Demo(args) => args.recording.complaint(),
             Self::Record(args) => args.how.complaint(Destination::of(&args.to)),
             Self::Anonymize(args) => args.keeping.complaint(Destination::of(&args.to)),
-            Self::Replay(_) | Self::Export(_) | Self::DemoActor(_) | Self::Causes(_) => None,
+            Self::Replay(_)
+            | Self::Export(_)
+            | Self::DemoActor(_)
+            | Self::Causes(_)
+            | Self::Why(_) => None,
         }
     }
 }
@@ -255,6 +263,21 @@ pub struct Causes {
     /// Format of what goes to stdout
     #[arg(short, long, value_enum, default_value_t = Output::Text)]
     pub output: Output,
+}
+
+#[derive(Args, Debug)]
+pub struct Why {
+    /// The line, best in quotes; an error number or its name will do. Without it, or with -, a log is read from stdin
+    #[arg(value_name = "LINE")]
+    pub line: Vec<String>,
+
+    /// Format of what goes to stdout
+    #[arg(short, long, value_enum, default_value_t = Output::Text)]
+    pub output: Output,
+
+    /// Then watch this kernel for such resets, as the command that was printed does
+    #[arg(long, requires = "line")]
+    pub live: bool,
 }
 
 /// How to record.
@@ -656,6 +679,16 @@ Examples:
   tcpwatch causes conntrack-expired       how it is proven, what looks alike, what to do
   tcpwatch causes -o json | jq -r 'select(.benign).code'
 The same pages are in docs/causes.";
+
+const WHY_EXAMPLES: &str = "\
+Examples:
+  tcpwatch why 'recv() failed (104: Connection reset by peer) while reading response header from upstream'
+  tcpwatch why '503 UC'
+  tcpwatch why ECONNREFUSED
+  tcpwatch why < /var/log/nginx/error.log              what a whole log says, with counts
+  kubectl logs deploy/shop | tcpwatch why -o json | jq -r .command
+  sudo tcpwatch why --live 'dial tcp 10.0.0.5:8080: connect: connection refused'
+Needs neither root nor a network. Exit codes: 0 the line is known, 1 it is not.";
 
 const EXIT_CODES: &str = "\
 Exit codes: 0 ok, 1 failure (the message says the next step), 2 wrong usage, 3 a gate was not met.

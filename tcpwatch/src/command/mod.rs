@@ -24,6 +24,7 @@ mod urgent;
 mod view;
 #[cfg(feature = "live")]
 mod watch;
+mod why;
 
 use crate::cli::{Cli, Command};
 
@@ -49,6 +50,7 @@ pub fn run(cli: &Cli) -> anyhow::Result<()> {
         Command::Replay(args) => replay::run(args, verbose),
         Command::Export(args) => export::run(args),
         Command::Causes(args) => causes::run(args),
+        Command::Why(args) => why::run(args, verbose),
     }
 }
 

@@ -25,6 +25,7 @@ mod pcapng;
 mod sheet;
 mod table;
 mod totals;
+pub mod why;
 mod wrap;
 
 use std::io;

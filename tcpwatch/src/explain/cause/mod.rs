@@ -71,6 +71,11 @@ macro_rules! catalogue {
                 page: &$name::PAGE,
             },)*];
 
+            /// The one with this code.
+            pub fn entry(code: &str) -> Option<&'static Entry> {
+                Self::ENTRIES.iter().find(|entry| entry.code == code)
+            }
+
             pub fn code(&self) -> &'static str {
                 match self { $(Self::$name(_) => $name::CODE,)* }
             }
