@@ -23,6 +23,7 @@ use crate::namespace::Namespace;
 use crate::patience::{PATIENCE, wait_for};
 use crate::recording;
 use crate::report::Report;
+use crate::tally;
 use crate::verdict::{Expected, Verdict};
 
 /// tcpwatch at work.
@@ -337,6 +338,7 @@ impl Heard {
         if line["type"] == "coverage" {
             let _ = COVERAGE.set(line.clone());
         }
+        tally::add(&line);
         self.lines().push(line);
         self.more.notify_all();
     }

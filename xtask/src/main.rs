@@ -36,7 +36,7 @@ enum Verb {
     #[command(disable_help_flag = true)]
     Run(run::Args),
     /// Everything: setup, check, native scenarios, and the VM matrix
-    Test,
+    Test(test::Args),
     /// Format, lints, unit tests, room order, and a fresh BPF object
     Check,
     /// Install what building and testing need
@@ -66,7 +66,7 @@ fn main() -> ExitCode {
 fn dispatch(verb: Verb) -> anyhow::Result<()> {
     match verb {
         Verb::Run(args) => run::run(&args),
-        Verb::Test => test::run(),
+        Verb::Test(args) => test::run(&args),
         Verb::Check => check::run(),
         Verb::Setup(args) => setup::run(args),
         Verb::Ebpf(args) => ebpf::run(&args),
