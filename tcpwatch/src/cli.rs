@@ -433,7 +433,7 @@ pub struct DemoActor {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Output {
-    /// One line per reset
+    /// Text to read; of resets, one line each
     Text,
     /// One JSON object per line, see docs/schema/verdict.schema.json
     Json,

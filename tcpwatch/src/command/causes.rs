@@ -2,13 +2,15 @@
 
 use std::io::{self, Write};
 
+use anyhow::Context;
+
 use super::CANNOT_WRITE;
 use super::stdout::Stdout;
 use super::view::WIDTH;
 use crate::cli::{Causes, Output};
-use crate::explain::cause::{Cause, Entry};
+use crate::explain::cause::Cause;
+use crate::explain::page::Entry;
 use crate::sink::{Paint, json_line, page};
-use anyhow::Context;
 
 pub(super) fn run(args: &Causes) -> anyhow::Result<()> {
     let mut to = Stdout::open()?;

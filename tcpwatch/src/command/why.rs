@@ -17,7 +17,7 @@ pub(super) fn run(args: &Why, verbose: bool) -> anyhow::Result<()> {
         return log(args);
     }
     let found = one(&line)?;
-    say(&text(args, &[found.clone()], 1)?)?;
+    say(&text(args, std::slice::from_ref(&found), 1)?)?;
     if args.live { live(args, &found, verbose) } else { Ok(()) }
 }
 

@@ -4,6 +4,16 @@ use serde::Serialize;
 
 use super::verdict::Remedy;
 
+/// A cause as one can read it up.
+#[derive(Clone, Copy, Debug)]
+pub struct Entry {
+    pub code: &'static str,
+    pub meaning: &'static str,
+    /// See [`super::cause::Explains::BENIGN`].
+    pub benign: bool,
+    pub page: &'static Page,
+}
+
 /// The page of one cause. It stands beside the rule that infers the cause, and its advice is what the verdict gives,
 /// but for what the verdict knows better: live values.
 #[derive(Clone, Copy, Debug)]

@@ -95,7 +95,9 @@ mod tests {
 
     fn filters(lines: &[&str]) -> Vec<(u64, String)> {
         let mut tally = Tally::default();
-        lines.iter().for_each(|line| tally.add(line));
+        for line in lines {
+            tally.add(line);
+        }
         let found = tally.found().into_iter();
         found
             .map(|found| {
@@ -130,7 +132,9 @@ mod tests {
     #[test]
     fn every_line_is_counted() {
         let mut tally = Tally::default();
-        ["", "ECONNRESET", "x"].iter().for_each(|line| tally.add(line));
+        for line in ["", "ECONNRESET", "x"] {
+            tally.add(line);
+        }
         assert_eq!(tally.lines, 3);
         assert_eq!(tally.found().len(), 1);
     }

@@ -7,8 +7,8 @@ use serde::Serialize;
 use super::SCHEMA;
 use super::paint::Paint;
 use super::sheet::Sheet;
-use crate::explain::cause::{Cause, Entry};
-use crate::explain::page::{Advice, Group};
+use crate::explain::cause::Cause;
+use crate::explain::page::{Advice, Entry, Group};
 
 /// Every cause with its meaning, by what causes have in common.
 pub fn list(paint: Paint, width: usize) -> String {
@@ -50,7 +50,9 @@ pub fn page(entry: &Entry, paint: Paint, width: usize) -> String {
         sheet.list(rows(*advice));
     }
     sheet.heading(REPRODUCE);
-    commands(entry).into_iter().for_each(|command| sheet.command(command));
+    for command in commands(entry) {
+        sheet.command(command);
+    }
     sheet.heading(WATCH);
     sheet.command(watch(entry));
     sheet.into_text()

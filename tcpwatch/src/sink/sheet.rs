@@ -1,6 +1,6 @@
 //! Text to be read on a terminal, in sections: headings, paragraphs, and lists with hanging indents.
 
-use std::fmt::Display;
+use std::fmt::{Display, Write};
 
 use super::escape::cleaned;
 use super::paint::{Ink, Paint};
@@ -22,13 +22,13 @@ impl Sheet {
     /// A code and what it means.
     pub(super) fn title(&mut self, code: &str, meaning: &str) {
         let code = self.paint.with(Ink::Cause, code);
-        self.text.push_str(&format!("{code}: {meaning}\n"));
+        _ = writeln!(self.text, "{code}: {meaning}");
     }
 
     pub(super) fn heading(&mut self, title: impl Display) {
         let gap = if self.text.is_empty() { "" } else { "\n" };
         let title = self.paint.with(Ink::Heading, title);
-        self.text.push_str(&format!("{gap}{title}\n"));
+        _ = writeln!(self.text, "{gap}{title}");
     }
 
     pub(super) fn paragraph(&mut self, text: impl Into<String>) {
@@ -47,7 +47,7 @@ impl Sheet {
 
     /// To be copied: never broken.
     pub(super) fn command(&mut self, text: impl Into<String>) {
-        self.text.push_str(&format!("  {}\n", cleaned(text.into())));
+        _ = writeln!(self.text, "  {}", cleaned(text.into()));
     }
 
     pub(super) fn into_text(self) -> String {
@@ -58,7 +58,7 @@ impl Sheet {
         let room = self.width.saturating_sub(2 + gap).max(NARROWEST / 2);
         let mut label = label;
         for line in wrap(cleaned(text), room) {
-            self.text.push_str(&format!("  {label:<gap$}{line}\n"));
+            _ = writeln!(self.text, "  {label:<gap$}{line}");
             label = "";
         }
     }

@@ -5,7 +5,9 @@ use serde::Serialize;
 use super::SCHEMA;
 use super::paint::Paint;
 use super::sheet::Sheet;
-use crate::explain::cause::{Cause, Entry};
+use crate::explain::cause::Cause;
+use crate::explain::page::Entry;
+use crate::explain::verdict::Symptom;
 use crate::logs::{Found, Kind, Noticed, Place, Side, patterns};
 
 /// Words that were found, at length.
@@ -60,7 +62,7 @@ pub fn object(found: &Found) -> impl Serialize {
         family: found.pattern.family,
         words: found.pattern.words,
         count: found.count,
-        symptom: kind.symptom().map(|symptom| symptom.name()),
+        symptom: kind.symptom().map(Symptom::name),
         errno: kind.errno().map(|errno| ErrorNumber { name: errno.name, number: errno.number }),
         noticed: found.pattern.noticed.name(),
         side: found.pattern.side.name(),
@@ -253,9 +255,9 @@ What it says
     #[test]
     fn a_log_is_told_by_its_words() {
         let mut tally = Tally::default();
-        ["ECONNRESET", "x", "ECONNRESET", "no live upstreams"]
-            .iter()
-            .for_each(|line| tally.add(line));
+        for line in ["ECONNRESET", "x", "ECONNRESET", "no live upstreams"] {
+            tally.add(line);
+        }
         let (lines, found) = (tally.lines, tally.found());
         let text = brief(&found, lines, Paint::PLAIN, 100);
         assert!(

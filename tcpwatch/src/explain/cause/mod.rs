@@ -5,7 +5,7 @@ use std::fmt;
 use serde::Serialize;
 
 use super::case::Case;
-use super::page::Page;
+use super::page::{Entry, Page};
 use super::verdict::{Certainty, Evidence, Explanation, Remedy};
 
 /// A cause: a struct whose fields are its evidence, so that it cannot be claimed without.
@@ -32,16 +32,6 @@ pub trait Explains: Serialize + fmt::Display + Sized {
     fn remedy(&self) -> Remedy {
         Self::PAGE.advice.into()
     }
-}
-
-/// A cause as one can read it up.
-#[derive(Clone, Copy, Debug)]
-pub struct Entry {
-    pub code: &'static str,
-    pub meaning: &'static str,
-    /// See [`Explains::BENIGN`].
-    pub benign: bool,
-    pub page: &'static Page,
 }
 
 /// The list of siblings, once: module, variant, code, dispatch.
