@@ -147,6 +147,11 @@ impl Watch {
         self.ended()
     }
 
+    /// SIGUSR1, which makes a flight recorder write.
+    pub fn ask_to_write(&self) {
+        kill(self.pid(), Signal::SIGUSR1).expect("tcpwatch still runs");
+    }
+
     /// SIGKILL, at once.
     pub fn kill(self) -> Said {
         let _ = kill(self.pid(), Signal::SIGKILL);

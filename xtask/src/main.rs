@@ -9,6 +9,7 @@ mod check;
 mod counts;
 mod ebpf;
 mod paths;
+mod portable;
 mod record_incident;
 mod run;
 mod scenarios;
@@ -39,6 +40,8 @@ enum Verb {
     Test(test::Args),
     /// Format, lints, unit tests, room order, and a fresh BPF object
     Check,
+    /// Check that replay, export and anonymize build for Windows, macOS and FreeBSD (needs rustup)
+    Portable,
     /// Install what building and testing need
     Setup(setup::Args),
     /// Rebuild the committed BPF object
@@ -68,6 +71,7 @@ fn dispatch(verb: Verb) -> anyhow::Result<()> {
         Verb::Run(args) => run::run(&args),
         Verb::Test(args) => test::run(&args),
         Verb::Check => check::run(),
+        Verb::Portable => portable::run(),
         Verb::Setup(args) => setup::run(args),
         Verb::Ebpf(args) => ebpf::run(&args),
         Verb::Tidy => tidy::run(),
