@@ -2,7 +2,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::{NetNs, Time};
+use super::{NetNs, Time, Workload};
 
 /// The task that was running at a hook.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -31,23 +31,97 @@ pub enum Exit {
 }
 
 /// Who holds a socket.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Owner {
     pub pid: u32,
     pub command: String,
     /// Path below the cgroup root.
     pub cgroup: Option<String>,
+    /// The program, as it sees its own file; ` (deleted)` behind it where the file is another one by now.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exe: Option<String>,
+    /// The real user id.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub uid: Option<u32>,
+    /// When it was started, to a hundredth of a second: with the pid, which process it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub started: Option<Time>,
+    /// The pod it runs in, where its name is to be found on this host.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pod: Option<PodName>,
+    /// The name of the container it runs in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub container: Option<String>,
 }
+
+/// What Kubernetes calls a pod.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PodName {
+    pub namespace: String,
+    pub name: String,
+}
+
+impl Owner {
+    /// Of whom nothing else is known.
+    pub fn named(pid: u32, command: impl Into<String>) -> Self {
+        Self { pid, command: command.into(), ..Self::default() }
+    }
+
+    /// Where it belongs, as far as its cgroup path says.
+    pub fn workload(&self) -> Workload {
+        self.cgroup.as_deref().map(Workload::of).unwrap_or_default()
+    }
+
+    /// Where it runs, as a phrase that follows its name: ` in pod shop/web-0 (container web)`. Empty where it is in no
+    /// container and no service, or where that is not known.
+    pub fn place(&self) -> String {
+        let workload = self.workload();
+        let container = self.container_name(&workload);
+        match (self.pod_name(&workload), container) {
+            (Some(pod), Some(container)) => format!(" in pod {pod} (container {container})"),
+            (Some(pod), None) => format!(" in pod {pod}"),
+            (None, Some(container)) => format!(" in container {container}"),
+            (None, None) => {
+                service(&workload).map_or_else(String::new, |unit| format!(" in {unit}"))
+            }
+        }
+    }
+
+    /// Its name, or else its uid.
+    fn pod_name(&self, workload: &Workload) -> Option<String> {
+        let named = self.pod.as_ref().map(ToString::to_string);
+        named.or_else(|| Some(workload.pod.as_ref()?.uid.clone()))
+    }
+
+    /// Its name, or else its id as short as runtimes show it.
+    fn container_name(&self, workload: &Workload) -> Option<String> {
+        let id = || Some(workload.container.as_ref()?.id[..SHORT_ID].to_owned());
+        self.container.clone().or_else(id)
+    }
+}
+
+fn service(workload: &Workload) -> Option<&str> {
+    workload.unit.as_deref().filter(|unit| unit.ends_with(".service"))
+}
+
+/// Digits of a container id that are shown.
+const SHORT_ID: usize = 12;
 
 impl From<&Task> for Owner {
     fn from(task: &Task) -> Self {
-        Self { pid: task.pid, command: task.command.clone(), cgroup: None }
+        Self { uid: Some(task.uid), ..Self::named(task.pid, task.command.clone()) }
     }
 }
 
 impl fmt::Display for Owner {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}[{}]", self.command, self.pid)
+    }
+}
+
+impl fmt::Display for PodName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.namespace, self.name)
     }
 }
 
@@ -59,4 +133,57 @@ pub struct OwnerFound {
     pub inode: u64,
     /// `None`: no process holds it (any more).
     pub owner: Option<Owner>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ID: &str = "3f9c1de0a7b24568901f2e3d4c5b6a79880716253443526170cafe0123456789";
+    const UID: &str = "0a1b2c3d-4e5f-6071-8293-a4b5c6d7e8f9";
+
+    fn place(cgroup: &str) -> String {
+        Owner { cgroup: Some(cgroup.into()), ..Owner::named(77, "nginx") }.place()
+    }
+
+    #[test]
+    fn without_names_ids_are_told() {
+        assert_eq!(place(&format!("/docker/{ID}")), " in container 3f9c1de0a7b2");
+        let pod = format!("/kubepods/burstable/pod{UID}");
+        assert_eq!(place(&pod), format!(" in pod {UID}"));
+        assert_eq!(
+            place(&format!("{pod}/{ID}")),
+            format!(" in pod {UID} (container 3f9c1de0a7b2)")
+        );
+    }
+
+    #[test]
+    fn names_go_before_ids() {
+        let pod = PodName { namespace: "shop".into(), name: "web-0".into() };
+        let owner = Owner {
+            cgroup: Some(format!("/kubepods/pod{UID}/{ID}")),
+            pod: Some(pod),
+            container: Some("web".into()),
+            ..Owner::named(77, "nginx")
+        };
+        assert_eq!(
+            format!("{owner}{}", owner.place()),
+            "nginx[77] in pod shop/web-0 (container web)"
+        );
+    }
+
+    #[test]
+    fn a_service_is_told_and_a_session_is_not() {
+        assert_eq!(place("/system.slice/nginx.service"), " in nginx.service");
+        assert_eq!(place("/user.slice/user-0.slice/session-3.scope"), "");
+        assert_eq!(place("/foreign/layout"), "");
+        assert_eq!(Owner::named(77, "nginx").place(), "");
+    }
+
+    #[test]
+    fn an_owner_of_an_older_recording_is_read() {
+        let owner: Owner =
+            serde_json::from_str(r#"{"pid":1,"command":"a","cgroup":null}"#).unwrap();
+        assert_eq!(owner, Owner::named(1, "a"));
+    }
 }

@@ -568,7 +568,7 @@ impl Story {
             inode: None,
             cgroup: None,
         };
-        let owner = Some(Owner { pid: 77, command: "nginx".into(), cgroup: None });
+        let owner = Some(Owner::named(77, "nginx"));
         ListenerChange { time: self.now, netns: self.netns, listener, owner, exit }
     }
 

@@ -104,7 +104,7 @@ pub(crate) fn received() -> Verdict {
         service: Some(endpoint("10.96.0.1:80")),
         state: Some(TcpState::SynSent),
         rst: RstHeader { ttl: Some(61), ..sent.rst },
-        owner: Some(Owner { pid: 812, command: "curl".into(), cgroup: Some("/user.slice".into()) }),
+        owner: Some(Owner { cgroup: Some("/user.slice".into()), ..Owner::named(812, "curl") }),
         joined: Some(17),
         ..sent
     }
@@ -154,7 +154,7 @@ pub(crate) fn unexplained() -> Verdict {
                 "the beginning of this connection".into(),
             ],
         },
-        owner: Some(Owner { pid: 77, command: "ngi\u{1b}[31mnx".into(), cgroup: None }),
+        owner: Some(Owner::named(77, "ngi\u{1b}[31mnx")),
         ..explained()
     }
 }
@@ -173,7 +173,7 @@ pub(crate) fn amendment() -> Amendment {
         of: verdict.id,
         time: opened_at,
         explanation: Explanation { certainty: Certainty::Observed, cause: cause.into() },
-        owner: Some(Owner { pid: 77, command: "nginx".into(), cgroup: None }),
+        owner: Some(Owner::named(77, "nginx")),
     }
 }
 
