@@ -3,8 +3,6 @@
 //! A layout that is not known gives nothing rather than something wrong: an id counts only where the runtime that
 //! makes such paths would have put it.
 
-use serde::{Deserialize, Serialize};
-
 /// Where a process belongs, as far as its cgroup path says.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Workload {
@@ -29,15 +27,11 @@ pub struct Container {
 }
 
 /// Who made a container.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Runtime {
-    #[serde(rename = "docker")]
     Docker,
-    #[serde(rename = "containerd")]
     Containerd,
-    #[serde(rename = "cri-o")]
     CriO,
-    #[serde(rename = "podman")]
     Podman,
 }
 
@@ -50,8 +44,7 @@ pub struct Pod {
 }
 
 /// How Kubernetes ranks a pod when memory is short.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Qos {
     Guaranteed,
     Burstable,
@@ -65,6 +58,16 @@ impl Runtime {
             Self::Containerd => "containerd",
             Self::CriO => "cri-o",
             Self::Podman => "podman",
+        }
+    }
+}
+
+impl Qos {
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Guaranteed => "guaranteed",
+            Self::Burstable => "burstable",
+            Self::BestEffort => "besteffort",
         }
     }
 }

@@ -72,36 +72,36 @@ impl Owner {
         self.cgroup.as_deref().map(Workload::of).unwrap_or_default()
     }
 
-    /// Where it runs, as a phrase that follows its name: ` in pod shop/web-0 (container web)`. Empty where it is in no
-    /// container and no service, or where that is not known.
-    pub fn place(&self) -> String {
-        let workload = self.workload();
-        let container = self.container_name(&workload);
-        match (self.pod_name(&workload), container) {
+    /// Its name, and where it runs: `nginx[77] in pod shop/web-0 (container web)`. Of sessions and foreign layouts
+    /// nothing is said.
+    pub fn in_place(&self) -> impl fmt::Display {
+        fmt::from_fn(move |f| write!(f, "{self}{}", self.place()))
+    }
+
+    fn place(&self) -> String {
+        match (self.pod_name(), self.container_name()) {
             (Some(pod), Some(container)) => format!(" in pod {pod} (container {container})"),
             (Some(pod), None) => format!(" in pod {pod}"),
             (None, Some(container)) => format!(" in container {container}"),
-            (None, None) => {
-                service(&workload).map_or_else(String::new, |unit| format!(" in {unit}"))
-            }
+            (None, None) => self.service().map_or_else(String::new, |unit| format!(" in {unit}")),
         }
     }
 
-    /// Its name, or else its uid.
-    fn pod_name(&self, workload: &Workload) -> Option<String> {
+    /// The name of its pod, or else the uid.
+    pub fn pod_name(&self) -> Option<String> {
         let named = self.pod.as_ref().map(ToString::to_string);
-        named.or_else(|| Some(workload.pod.as_ref()?.uid.clone()))
+        named.or_else(|| self.workload().pod.map(|pod| pod.uid))
     }
 
-    /// Its name, or else its id as short as runtimes show it.
-    fn container_name(&self, workload: &Workload) -> Option<String> {
-        let id = || Some(workload.container.as_ref()?.id[..SHORT_ID].to_owned());
+    /// The name of its container, or else the id, as short as runtimes show it.
+    pub fn container_name(&self) -> Option<String> {
+        let id = || Some(self.workload().container?.id[..SHORT_ID].to_owned());
         self.container.clone().or_else(id)
     }
-}
 
-fn service(workload: &Workload) -> Option<&str> {
-    workload.unit.as_deref().filter(|unit| unit.ends_with(".service"))
+    fn service(&self) -> Option<String> {
+        self.workload().unit.filter(|unit| unit.ends_with(".service"))
+    }
 }
 
 /// Digits of a container id that are shown.
@@ -166,10 +166,7 @@ mod tests {
             container: Some("web".into()),
             ..Owner::named(77, "nginx")
         };
-        assert_eq!(
-            format!("{owner}{}", owner.place()),
-            "nginx[77] in pod shop/web-0 (container web)"
-        );
+        assert_eq!(owner.in_place().to_string(), "nginx[77] in pod shop/web-0 (container web)");
     }
 
     #[test]

@@ -180,7 +180,8 @@ fn effect(verdict: &Verdict) -> String {
 fn flow(verdict: &Verdict) -> String {
     let (local, remote) = (verdict.flow.local, verdict.flow.remote);
     let arrow = super::line::arrow(verdict.direction);
-    let owner = verdict.owner.as_ref().map_or_else(String::new, |owner| format!(", {owner}"));
+    let owner =
+        verdict.owner.as_ref().map_or_else(String::new, |owner| format!(", {}", owner.in_place()));
     let service = match verdict.service {
         Some(service) if service == remote => ", the service".into(),
         Some(service) => format!(", service {service}"),
@@ -198,7 +199,7 @@ fn flow_briefly(verdict: &Verdict) -> String {
 fn amended_cause(amendment: &Amendment) -> String {
     let sentence = Clean(&amendment.explanation.cause);
     match &amendment.owner {
-        Some(owner) => format!("{sentence} [{}]", Clean(owner)),
+        Some(owner) => format!("{sentence} [{}]", Clean(owner.in_place())),
         None => sentence.to_string(),
     }
 }

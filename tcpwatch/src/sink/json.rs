@@ -10,10 +10,11 @@ use serde_json::ser::Formatter;
 
 use super::escape::{is_harmful, is_plain};
 use super::out::Out;
+use super::owner::Owner;
 use super::{Clock, Sink, Summary};
 use crate::event::{
     Acknowledged, CoverageDeclared, Endpoint, EventsLost, Fact, HookCoverage, HostDescribed,
-    LossStage, NetNs, Owner, TcpState, Time, Way,
+    LossStage, NetNs, TcpState, Time, Way,
 };
 use crate::explain::cause::Cause;
 use crate::explain::mechanism::Mechanism;
@@ -94,14 +95,15 @@ impl<W: Write> Sink for Json<W> {
             Finding::Explained(best) => Told::of(best, self.evidence(verdict, best)),
             Finding::Unexplained { .. } => Told::nothing(),
         };
-        self.write(Body::Verdict(Box::new(Verdict::of(verdict, time, told))))
+        let owner = verdict.owner.as_ref().map(|owner| Owner::of(owner, &mut self.clock));
+        self.write(Body::Verdict(Box::new(Verdict::of(verdict, time, told, owner))))
     }
 
     fn amendment(&mut self, amendment: &verdict::Amendment) -> io::Result<()> {
         let time = self.time(amendment.time);
         let lines = lines(&mut self.clock, &amendment.explanation);
         let told = Told::of(&amendment.explanation, lines);
-        let owner = amendment.owner.as_ref();
+        let owner = amendment.owner.as_ref().map(|owner| Owner::of(owner, &mut self.clock));
         self.write(Body::Amendment(Box::new(Amendment { of: amendment.of, time, told, owner })))
     }
 
@@ -203,14 +205,19 @@ struct Verdict<'a> {
     told: Told<'a>,
     missing: &'a [String],
     also: Vec<Also<'a>>,
-    owner: Option<&'a Owner>,
+    owner: Option<Owner<'a>>,
     joined: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     joined_host: Option<&'a str>,
 }
 
 impl<'a> Verdict<'a> {
-    fn of(verdict: &'a verdict::Verdict, time: String, told: Told<'a>) -> Self {
+    fn of(
+        verdict: &'a verdict::Verdict,
+        time: String,
+        told: Told<'a>,
+        owner: Option<Owner<'a>>,
+    ) -> Self {
         Self {
             id: verdict.id,
             time,
@@ -228,7 +235,7 @@ impl<'a> Verdict<'a> {
             told,
             missing: missing(&verdict.finding),
             also: verdict.also.iter().map(Also::of).collect(),
-            owner: verdict.owner.as_ref(),
+            owner,
             joined: verdict.joined,
             joined_host: verdict.peer.as_ref().map(|peer| peer.host.hostname.as_str()),
         }
@@ -266,7 +273,7 @@ struct Amendment<'a> {
     time: String,
     #[serde(flatten)]
     told: Told<'a>,
-    owner: Option<&'a Owner>,
+    owner: Option<Owner<'a>>,
 }
 
 /// What is said about the cause: all of it, or nothing.
@@ -522,8 +529,12 @@ mod tests {
         assert_eq!(verdict["joined"], 17);
         assert_eq!(verdict["state"], "SYN_SENT");
         assert_eq!(verdict["rst"], serde_json::json!({ "seq": 0, "ack": 4711, "ttl": 61 }));
-        let owner = r#"{"pid":812,"command":"curl","cgroup":"/user.slice"}"#;
-        assert_eq!(verdict["owner"], serde_json::from_str::<Value>(owner).unwrap());
+        let owner = &verdict["owner"];
+        assert_eq!((&owner["pid"], &owner["command"]), (&812.into(), &"curl".into()));
+        assert_eq!(
+            (&owner["cgroup"], &owner["slice"]),
+            (&"/user.slice".into(), &"user.slice".into())
+        );
     }
 
     #[test]

@@ -101,7 +101,7 @@ fn amends(amendment: &Amendment, paint: Paint) -> impl fmt::Display {
         let code = paint.with(Ink::Cause, cause.code());
         write!(f, "amends #{}: {code}: {}", amendment.of, Clean(cause))?;
         match &amendment.owner {
-            Some(owner) => write!(f, " [{}]", Clean(owner)),
+            Some(owner) => write!(f, " [{}]", Clean(owner.in_place())),
             None => Ok(()),
         }
     })
@@ -164,7 +164,7 @@ fn write_context(out: &mut Vec<u8>, verdict: &Verdict) -> io::Result<()> {
         None => write!(out, " [{}", verdict.netns)?,
     }
     if let Some(owner) = &verdict.owner {
-        write!(out, ", {}", Clean(owner))?;
+        write!(out, ", {}", Clean(owner.in_place()))?;
     }
     if let Some(service) = verdict.service {
         write!(out, ", service {service}")?;
