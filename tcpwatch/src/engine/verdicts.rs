@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::event::{
-    Acknowledged, ConnectionAborted, Endpoint, NetNs, Owner, PacketRejected, RstReceived, RstSent,
-    Socket, TcpFlags, TcpState, Time,
+    Acknowledged, ConnectionAborted, Endpoint, NamedPod, NetNs, Owner, PacketRejected, RstReceived,
+    RstSent, Socket, TcpFlags, TcpState, Time,
 };
 use crate::explain::case::{Case, Symptom as Opened};
 use crate::explain::mechanism::Mechanism;
@@ -40,6 +40,7 @@ impl Concluded {
             time: rst.time,
             netns: rst.netns,
             namespace: memory_name(memory, rst.netns),
+            pod: pod(memory, rst.netns),
             direction: Direction::Sent,
             flow: rst.flow,
             service,
@@ -65,6 +66,7 @@ impl Concluded {
             time: rst.time,
             netns: rst.netns,
             namespace: memory_name(memory, rst.netns),
+            pod: pod(memory, rst.netns),
             direction: Direction::Sent,
             flow: rst.flow,
             service: None,
@@ -92,6 +94,7 @@ impl Concluded {
             time: rst.time,
             netns: rst.netns,
             namespace: memory_name(memory, rst.netns),
+            pod: pod(memory, rst.netns),
             direction: Direction::Sent,
             flow: rst.flow,
             service: None,
@@ -127,6 +130,7 @@ impl Concluded {
             time: rst.time,
             netns: rst.netns,
             namespace: memory_name(memory, rst.netns),
+            pod: pod(memory, rst.netns),
             direction: Direction::Received,
             flow: rst.flow,
             service: sender
@@ -237,6 +241,10 @@ fn loser(rst: &ConnectionAborted, case: &Case<'_>) -> Option<Owner> {
 
 fn memory_name(memory: &Memory, netns: NetNs) -> Option<String> {
     memory.namespaces.get(netns)?.name.clone()
+}
+
+fn pod(memory: &Memory, netns: NetNs) -> Option<NamedPod> {
+    memory.namespaces.get(netns)?.pod.clone()
 }
 
 /// How long after it was sent a reset may still be joined with its receiving end.

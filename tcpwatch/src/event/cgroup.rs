@@ -90,6 +90,14 @@ impl Workload {
         *self == Self::default()
     }
 
+    /// Pod and container as a path of the simplest layout that says the same. `None`: it has neither.
+    pub fn path(&self) -> Option<String> {
+        let pod = self.pod.as_ref().map(Pod::path);
+        let container = self.container.as_ref().map(Container::name);
+        let parts: Vec<_> = [pod, container].into_iter().flatten().collect();
+        (!parts.is_empty()).then(|| format!("/{}", parts.join("/")))
+    }
+
     fn enter(&mut self, parents: &[&str], part: &str) {
         if let Some((slice, runtime, id)) = runc_with_systemd_name(part) {
             self.enter(parents, slice);
@@ -112,6 +120,28 @@ impl Workload {
         } else if (self.slice.is_some() && is_unit(name)) || name == "init.scope" {
             self.unit = Some(name.to_owned());
         }
+    }
+}
+
+impl Pod {
+    fn path(&self) -> String {
+        match self.qos {
+            Qos::Guaranteed => format!("kubepods/pod{}", self.uid),
+            qos => format!("kubepods/{}/pod{}", qos.name(), self.uid),
+        }
+    }
+}
+
+impl Container {
+    fn name(&self) -> String {
+        let prefix = match self.runtime {
+            None => return self.id.clone(),
+            Some(Runtime::Docker) => "docker",
+            Some(Runtime::Containerd) => "cri-containerd",
+            Some(Runtime::CriO) => "crio",
+            Some(Runtime::Podman) => "libpod",
+        };
+        format!("{prefix}-{}", self.id)
     }
 }
 
@@ -257,6 +287,7 @@ mod tests {
         ];
         for (path, qos, runtime) in paths {
             assert_eq!((in_pod(path), in_container(path)), (Some(qos), Some(runtime)), "{path}");
+            says_the_same(path);
         }
     }
 
@@ -284,7 +315,15 @@ mod tests {
         ] {
             assert_eq!(in_container(path), Some(Some(runtime)), "{path}");
             assert_eq!(in_pod(path), None, "{path}");
+            says_the_same(path);
         }
+    }
+
+    /// The simple path has the same pod and container.
+    fn says_the_same(path: &str) {
+        let (found, simple) = (parse(path), parse(path).path().unwrap());
+        let again = Workload::of(&simple);
+        assert_eq!((again.pod, again.container), (found.pod, found.container), "{path}: {simple}");
     }
 
     #[test]

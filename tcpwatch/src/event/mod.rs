@@ -33,7 +33,7 @@ pub use endpoint::{Endpoint, Flow, NetNs};
 pub use handshake::HandshakeAckRefused;
 pub use listener::{AcceptQueueOverflowed, Listener, ListenerChange};
 pub use namespace::{HostDescribed, HostId, NamespaceDescribed, NamespaceVanished, Sysctls};
-pub use owner::{Exit, Owner, OwnerFound, PodName, Task};
+pub use owner::{Exit, NamedPod, Owner, OwnerFound, PodName, Task};
 pub use rejection::{FilterHook, PacketRejected, RejectRule, RejectRulesFound};
 pub use reset::{
     Acknowledged, ConnectionAborted, PacketId, RstReceived, RstSent, Segment, TcpFlags, Tracking,

@@ -61,6 +61,13 @@ pub struct PodName {
     pub name: String,
 }
 
+/// A pod, with its name where that is to be found on this host.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NamedPod {
+    pub uid: String,
+    pub name: Option<PodName>,
+}
+
 impl Owner {
     /// Of whom nothing else is known.
     pub fn named(pid: u32, command: impl Into<String>) -> Self {
@@ -116,6 +123,16 @@ impl From<&Task> for Owner {
 impl fmt::Display for Owner {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}[{}]", self.command, self.pid)
+    }
+}
+
+/// The name, or else the uid.
+impl fmt::Display for NamedPod {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.name {
+            Some(name) => name.fmt(f),
+            None => f.write_str(&self.uid),
+        }
     }
 }
 

@@ -64,6 +64,7 @@ impl Story {
             name: Some(format!("ns{netns}")),
             pid: None,
             command: None,
+            pod: None,
             appeared,
             listeners_complete: true,
             addresses,

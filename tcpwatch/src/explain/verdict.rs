@@ -8,7 +8,9 @@ use serde::Serialize;
 
 use super::cause::Cause;
 use super::mechanism::Mechanism;
-use crate::event::{Acknowledged, Endpoint, Flow, HostDescribed, NetNs, Owner, TcpState, Time};
+use crate::event::{
+    Acknowledged, Endpoint, Flow, HostDescribed, NamedPod, NetNs, Owner, TcpState, Time,
+};
 
 /// One reset, explained as far as the evidence goes.
 #[derive(Clone, Debug)]
@@ -19,6 +21,8 @@ pub struct Verdict {
     pub netns: NetNs,
     /// The namespace as a person would call it: its name, or the command of a process in it.
     pub namespace: Option<String>,
+    /// The pod that has the namespace for itself.
+    pub pod: Option<NamedPod>,
     pub direction: Direction,
     pub flow: Flow,
     /// The service address the client used, where translation is known.
@@ -57,6 +61,12 @@ impl Verdict {
     /// The other host, where the finding is of it.
     pub fn explained_by(&self) -> Option<&Arc<Peer>> {
         self.peer.as_ref().filter(|peer| peer.explains)
+    }
+
+    /// The pod of the namespace, where the owner does not tell it already.
+    pub fn untold_pod(&self) -> Option<&NamedPod> {
+        let told = self.owner.as_ref().and_then(Owner::pod_name);
+        self.pod.as_ref().filter(|pod| told != Some(pod.to_string()))
     }
 
     /// When the reset was, by the clock of the finding's evidence.

@@ -158,9 +158,10 @@ fn place(verdict: &Verdict) -> String {
         Direction::Sent => "sent from",
         Direction::Received => "received in",
     };
+    let pod = verdict.untold_pod().map_or_else(String::new, |pod| format!(" of pod {pod}"));
     match &verdict.namespace {
-        Some(name) => format!("{verb} netns {}", Clean(name)),
-        None => format!("{verb} {}", verdict.netns),
+        Some(name) => format!("{verb} netns {}{}", Clean(name), Clean(pod)),
+        None => format!("{verb} {}{}", verdict.netns, Clean(pod)),
     }
 }
 

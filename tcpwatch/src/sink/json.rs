@@ -10,7 +10,7 @@ use serde_json::ser::Formatter;
 
 use super::escape::{is_harmful, is_plain};
 use super::out::Out;
-use super::owner::Owner;
+use super::owner::{Owner, Pod};
 use super::{Clock, Sink, Summary};
 use crate::event::{
     Acknowledged, CoverageDeclared, Endpoint, EventsLost, Fact, HookCoverage, HostDescribed,
@@ -191,6 +191,7 @@ struct Verdict<'a> {
     id: u64,
     time: String,
     netns: Namespace<'a>,
+    pod: Option<Pod<'a>>,
     direction: Direction,
     local: Endpoint,
     remote: Endpoint,
@@ -222,6 +223,7 @@ impl<'a> Verdict<'a> {
             id: verdict.id,
             time,
             netns: Namespace::of(verdict.netns, verdict.namespace.as_deref()),
+            pod: verdict.pod.as_ref().map(Pod::of),
             direction: verdict.direction,
             local: verdict.flow.local,
             remote: verdict.flow.remote,
@@ -492,7 +494,7 @@ mod tests {
     fn a_verdict_is_one_line_in_a_fixed_order() {
         let expected = concat!(
             r#"{"schema":1,"type":"verdict","id":17,"time":"2026-11-21T12:04:31.882104007Z","#,
-            r#""netns":{"inode":4026532201,"name":"shop"},"direction":"sent","#,
+            r#""netns":{"inode":4026532201,"name":"shop"},"pod":null,"direction":"sent","#,
             r#""local":{"addr":"10.0.0.1","port":80},"remote":{"addr":"10.0.0.9","port":40000},"#,
             r#""service":null,"symptom":"refused","errno":{"name":"ECONNREFUSED","number":111},"#,
             r#""mechanism":"syn-to-no-socket","reset_reason":"NO_SOCKET","state":null,"#,

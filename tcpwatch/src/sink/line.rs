@@ -163,6 +163,9 @@ fn write_context(out: &mut Vec<u8>, verdict: &Verdict) -> io::Result<()> {
         Some(name) => write!(out, " [netns {}", Clean(name))?,
         None => write!(out, " [{}", verdict.netns)?,
     }
+    if let Some(pod) = verdict.untold_pod() {
+        write!(out, " of pod {}", Clean(pod))?;
+    }
     if let Some(owner) = &verdict.owner {
         write!(out, ", {}", Clean(owner.in_place()))?;
     }

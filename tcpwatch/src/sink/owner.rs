@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::Clock;
-use crate::event::{self, Runtime, Workload};
+use crate::event::{self, NamedPod, Runtime, Workload};
 
 /// Text that is not known says so: an empty field could be taken for a finding.
 #[derive(Serialize)]
@@ -15,18 +15,37 @@ pub(super) struct Owner<'a> {
     uid: Option<u32>,
     started: Option<String>,
     runs_in: &'static str,
-    pod: Option<Pod<'a>>,
+    pod: Option<OwnersPod<'a>>,
     container: Option<Container<'a>>,
     unit: Option<String>,
     slice: Option<String>,
 }
 
 #[derive(Serialize)]
-struct Pod<'a> {
+struct OwnersPod<'a> {
     namespace: &'a str,
     name: &'a str,
     uid: String,
     qos: &'static str,
+}
+
+/// The pod that a network namespace is of.
+#[derive(Serialize)]
+pub(super) struct Pod<'a> {
+    namespace: &'a str,
+    name: &'a str,
+    uid: &'a str,
+}
+
+impl<'a> Pod<'a> {
+    pub(super) fn of(pod: &'a NamedPod) -> Self {
+        let name = pod.name.as_ref();
+        Self {
+            namespace: known(name.map(|pod| pod.namespace.as_str())),
+            name: known(name.map(|pod| pod.name.as_str())),
+            uid: &pod.uid,
+        }
+    }
 }
 
 #[derive(Serialize)]
@@ -70,9 +89,9 @@ fn runs_in(owner: &event::Owner, workload: &Workload) -> &'static str {
     }
 }
 
-fn pod<'a>(owner: &'a event::Owner, workload: &Workload) -> Option<Pod<'a>> {
+fn pod<'a>(owner: &'a event::Owner, workload: &Workload) -> Option<OwnersPod<'a>> {
     let (name, pod) = (owner.pod.as_ref(), workload.pod.as_ref());
-    (name.is_some() || pod.is_some()).then(|| Pod {
+    (name.is_some() || pod.is_some()).then(|| OwnersPod {
         namespace: known(name.map(|pod| pod.namespace.as_str())),
         name: known(name.map(|pod| pod.name.as_str())),
         uid: known(pod.map(|pod| pod.uid.as_str())).to_owned(),

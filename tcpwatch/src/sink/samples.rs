@@ -60,6 +60,7 @@ pub(crate) fn explained() -> Verdict {
         time: START.plus(Duration::from_nanos(31_882_104_007)),
         netns: NetNs(4_026_532_201),
         namespace: Some("shop".into()),
+        pod: None,
         direction: Direction::Sent,
         flow: Flow { local: endpoint("10.0.0.1:80"), remote: endpoint("10.0.0.9:40000") },
         service: None,
@@ -99,6 +100,7 @@ pub(crate) fn received() -> Verdict {
         id: 18,
         netns: NetNs(4_026_532_202),
         namespace: None,
+        pod: None,
         direction: Direction::Received,
         flow: sent.flow.reversed(),
         service: Some(endpoint("10.96.0.1:80")),
@@ -141,6 +143,7 @@ pub(crate) fn unexplained() -> Verdict {
     Verdict {
         id: 19,
         namespace: None,
+        pod: None,
         flow: Flow { local: endpoint("[fd00::1]:80"), remote: endpoint("[fd00::9]:40000") },
         symptom: Symptom::Reset,
         errno: Some(Errno::ECONNRESET),

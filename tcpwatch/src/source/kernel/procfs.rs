@@ -4,7 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::event::{Owner, Time, Workload};
 
@@ -62,6 +62,15 @@ pub fn bears(number: u32, other_than: u32) -> bool {
         if namespace == ours { Some(pid) } else { innermost(&status(pid)?) }
     };
     pids().filter(|pid| *pid != other_than).any(|pid| own_number(pid) == Some(number))
+}
+
+/// Where the files of this host may be: here, or where the first process lives (the host, when we are in its pid
+/// namespace).
+pub fn roots() -> Vec<PathBuf> {
+    let mount = |pid| fs::read_link(format!("/proc/{pid}/ns/mnt")).ok();
+    let elsewhere = mount("1").is_some() && mount("1") != mount("self");
+    let roots = if elsewhere { &["/", "/proc/1/root"][..] } else { &["/"] };
+    roots.iter().map(PathBuf::from).collect()
 }
 
 fn pid_namespace(process: &Path) -> Option<u64> {
@@ -123,7 +132,7 @@ pub fn linked_inode(link: &Path, kind: &str) -> Option<u64> {
 }
 
 /// Path of a process below the cgroup root.
-fn cgroup(pid: u32) -> Option<String> {
+pub fn cgroup(pid: u32) -> Option<String> {
     cgroup_in(&fs::read_to_string(format!("/proc/{pid}/cgroup")).ok()?).map(str::to_owned)
 }
 

@@ -9,7 +9,7 @@ use std::time::Duration;
 use rustix::event::epoll::{self, CreateFlags, EventData, EventFlags};
 
 use super::conntrack::ConntrackWatch;
-use super::inventory::{self, Inventory};
+use super::inventory::Inventory;
 use super::pace::Pace;
 use super::{KernelSource, capabilities, clock, host};
 use crate::event::{
@@ -45,6 +45,12 @@ pub struct Watch {
 impl Watch {
     /// Attaches the hooks. They speak from now on; what they say is read by [`Live::drain`].
     pub fn open(options: &super::Options) -> anyhow::Result<Self> {
+        if let Some(root) = options.host_root.as_deref().filter(|root| !root.is_dir()) {
+            anyhow::bail!(
+                "{} is no directory. Mount the host's / there, or leave out --host-root",
+                root.display()
+            );
+        }
         let (hooks, _) = KernelSource::open(options, clock::now())?;
         for problem in hooks.problems() {
             log::warn!("this kernel is laid out in a way we do not know: {problem}");
@@ -56,7 +62,7 @@ impl Watch {
         hooks.filling().into_iter().try_for_each(|ring| wakes(&urgent, ring))?;
         let mut watch = Self {
             hooks,
-            inventory: Inventory::new(),
+            inventory: Inventory::new(options.host_root.clone()),
             conntrack: None,
             urgent,
             declared: Vec::new(),
@@ -195,7 +201,7 @@ impl Watch {
         let start = clock::cpu_time();
         let sockets: Vec<_> =
             std::mem::take(&mut self.ownerless).into_iter().take(OWNERLESS).collect();
-        inventory::owners(&sockets, out);
+        self.inventory.owners(&sockets, out);
         self.owner_walks.ran(clock::now(), clock::cpu_time().saturating_sub(start));
     }
 }
