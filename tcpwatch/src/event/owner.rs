@@ -52,6 +52,9 @@ pub struct Owner {
     /// The name of the container it runs in.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub container: Option<String>,
+    /// It was ending, or had ended, when it was seen last.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub gone: bool,
 }
 
 /// What Kubernetes calls a pod.
@@ -74,6 +77,20 @@ impl Owner {
         Self { pid, command: command.into(), ..Self::default() }
     }
 
+    /// What is not known yet is as it was when the same process was described before.
+    pub fn completed_by(self, before: &Self) -> Self {
+        let before = before.clone();
+        Self {
+            cgroup: self.cgroup.or(before.cgroup),
+            exe: self.exe.or(before.exe),
+            uid: self.uid.or(before.uid),
+            started: self.started.or(before.started),
+            pod: self.pod.or(before.pod),
+            container: self.container.or(before.container),
+            ..self
+        }
+    }
+
     /// Where it belongs, as far as its cgroup path says.
     pub fn workload(&self) -> Workload {
         self.cgroup.as_deref().map(Workload::of).unwrap_or_default()
@@ -82,7 +99,16 @@ impl Owner {
     /// Its name, and where it runs: `nginx[77] in pod shop/web-0 (container web)`. Of sessions and foreign layouts
     /// nothing is said.
     pub fn in_place(&self) -> impl fmt::Display {
-        fmt::from_fn(move |f| write!(f, "{self}{}", self.place()))
+        let gone = if self.gone { ", gone" } else { "" };
+        fmt::from_fn(move |f| write!(f, "{self}{}{gone}", self.place()))
+    }
+
+    /// All that is known for sure beyond its name, as a sentence: `nginx[77] in nginx.service, /usr/sbin/nginx, gone`.
+    pub fn described(&self) -> Option<String> {
+        let exe = self.exe.as_ref().map_or_else(String::new, |exe| format!(", {exe}"));
+        let (place, gone) = (self.place(), if self.gone { ", gone" } else { "" });
+        let known = !(place.is_empty() && exe.is_empty());
+        known.then(|| format!("{self}{place}{exe}{gone}"))
     }
 
     fn place(&self) -> String {
@@ -116,7 +142,8 @@ const SHORT_ID: usize = 12;
 
 impl From<&Task> for Owner {
     fn from(task: &Task) -> Self {
-        Self { uid: Some(task.uid), ..Self::named(task.pid, task.command.clone()) }
+        let named = Self::named(task.pid, task.command.clone());
+        Self { uid: Some(task.uid), gone: task.exit.is_some(), ..named }
     }
 }
 
@@ -184,6 +211,16 @@ mod tests {
             ..Owner::named(77, "nginx")
         };
         assert_eq!(owner.in_place().to_string(), "nginx[77] in pod shop/web-0 (container web)");
+    }
+
+    #[test]
+    fn what_was_known_before_completes_and_never_replaces() {
+        let before =
+            Owner { cgroup: Some("/a".into()), uid: Some(33), ..Owner::named(77, "nginx") };
+        let now = Owner { uid: Some(0), gone: true, ..Owner::named(77, "worker") };
+        let completed = now.completed_by(&before);
+        assert_eq!((completed.cgroup.as_deref(), completed.uid), (Some("/a"), Some(0)));
+        assert_eq!(completed.in_place().to_string(), "worker[77], gone");
     }
 
     #[test]

@@ -417,9 +417,22 @@ impl Story {
             mptcp: false,
             memory_exceeded: false,
             silence: None,
+            owner: None,
         };
         because(&mut rst);
         self.tell(Event::ConnectionAborted(rst))
+    }
+
+    /// Somebody else opened, found or closed the listener told of last.
+    pub(crate) fn by(mut self, owner: Owner) -> Self {
+        let change = self.events.iter_mut().rev().find_map(|event| match event {
+            Event::ListenerOpened(change)
+            | Event::ListenerFound(change)
+            | Event::ListenerClosed(change) => Some(change),
+            _ => None,
+        });
+        change.expect("a listener").owner = Some(owner);
+        self
     }
 
     /// The process behind a socket was looked up.

@@ -181,8 +181,7 @@ fn effect(verdict: &Verdict) -> String {
 fn flow(verdict: &Verdict) -> String {
     let (local, remote) = (verdict.flow.local, verdict.flow.remote);
     let arrow = super::line::arrow(verdict.direction);
-    let owner =
-        verdict.owner.as_ref().map_or_else(String::new, |owner| format!(", {}", owner.in_place()));
+    let owner = verdict.owner_phrase();
     let service = match verdict.service {
         Some(service) if service == remote => ", the service".into(),
         Some(service) => format!(", service {service}"),
@@ -310,7 +309,7 @@ mod tests {
     use super::*;
     use crate::explain::mechanism::Mechanism;
     use crate::explain::story::{Story, expired};
-    use crate::explain::verdict::Peer;
+    use crate::explain::verdict::{OwnerStatus, Peer};
     use crate::sink::samples;
 
     fn written(width: usize, tell: impl FnOnce(&mut Explain<&mut Vec<u8>>)) -> String {
@@ -527,6 +526,7 @@ RST #601  2026-11-21 12:04:31.882+00:00  received in net:[7]
             flow: sent.flow.reversed(),
             mechanism: Mechanism::FromPeer,
             owner: None,
+            owner_status: OwnerStatus::Nobody,
             joined: Some(19),
             ..sent.clone()
         };

@@ -19,7 +19,7 @@ use crate::event::{
 use crate::explain::cause::Cause;
 use crate::explain::mechanism::Mechanism;
 use crate::explain::verdict::{
-    self, Certainty, Direction, Explanation, Finding, Remedy, RstHeader, Skew, Symptom,
+    self, Certainty, Direction, Explanation, Finding, OwnerStatus, Remedy, RstHeader, Skew, Symptom,
 };
 
 /// Raised when a name changes its meaning or goes; new names come without.
@@ -207,6 +207,7 @@ struct Verdict<'a> {
     missing: &'a [String],
     also: Vec<Also<'a>>,
     owner: Option<Owner<'a>>,
+    owner_status: OwnerStatus,
     joined: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     joined_host: Option<&'a str>,
@@ -238,6 +239,7 @@ impl<'a> Verdict<'a> {
             missing: missing(&verdict.finding),
             also: verdict.also.iter().map(Also::of).collect(),
             owner,
+            owner_status: verdict.owner_status,
             joined: verdict.joined,
             joined_host: verdict.peer.as_ref().map(|peer| peer.host.hostname.as_str()),
         }

@@ -166,9 +166,7 @@ fn write_context(out: &mut Vec<u8>, verdict: &Verdict) -> io::Result<()> {
     if let Some(pod) = verdict.untold_pod() {
         write!(out, " of pod {}", Clean(pod))?;
     }
-    if let Some(owner) = &verdict.owner {
-        write!(out, ", {}", Clean(owner.in_place()))?;
-    }
+    write!(out, "{}", Clean(verdict.owner_phrase()))?;
     if let Some(service) = verdict.service {
         write!(out, ", service {service}")?;
     }

@@ -19,6 +19,7 @@ pub(super) struct Owner<'a> {
     container: Option<Container<'a>>,
     unit: Option<String>,
     slice: Option<String>,
+    gone: bool,
 }
 
 #[derive(Serialize)]
@@ -70,6 +71,7 @@ impl<'a> Owner<'a> {
             container: container(owner, &workload),
             unit: workload.unit,
             slice: workload.slice,
+            gone: owner.gone,
         }
     }
 }
@@ -148,7 +150,7 @@ mod tests {
             "cgroup": format!("/kubepods/burstable/pod{UID}/crio-{ID}"), "runs_in": "pod",
             "pod": { "namespace": "shop", "name": "web-0", "uid": UID, "qos": "burstable" },
             "container": { "name": "web", "id": ID, "runtime": "cri-o" },
-            "unit": null, "slice": null,
+            "unit": null, "slice": null, "gone": false,
         });
         assert_eq!(object(&owner), expected);
     }

@@ -76,6 +76,7 @@ pub(crate) fn explained() -> Verdict {
         })),
         also: Vec::new(),
         owner: None,
+        owner_status: OwnerStatus::Nobody,
         joined: None,
         peer: None,
     }
@@ -107,6 +108,7 @@ pub(crate) fn received() -> Verdict {
         state: Some(TcpState::SynSent),
         rst: RstHeader { ttl: Some(61), ..sent.rst },
         owner: Some(Owner { cgroup: Some("/user.slice".into()), ..Owner::named(812, "curl") }),
+        owner_status: OwnerStatus::Known,
         joined: Some(17),
         ..sent
     }
@@ -134,6 +136,7 @@ pub(crate) fn received_elsewhere() -> Verdict {
         peer: Some(std::sync::Arc::new(peer)),
         service: None,
         owner: None,
+        owner_status: OwnerStatus::Unknown,
         ..received()
     }
 }
@@ -158,6 +161,7 @@ pub(crate) fn unexplained() -> Verdict {
             ],
         },
         owner: Some(Owner::named(77, "ngi\u{1b}[31mnx")),
+        owner_status: OwnerStatus::Known,
         ..explained()
     }
 }

@@ -17,7 +17,7 @@ use super::pace::Pace;
 use super::{addresses, clock, counters, procfs, ruleset, sock_diag, sysctl};
 use crate::event::{
     CountersRead, Event, Listener, ListenerChange, NamespaceDescribed, NamespaceVanished, NetNs,
-    OwnerFound, RejectRulesFound, Time,
+    Owner, OwnerFound, RejectRulesFound, Time,
 };
 
 /// The network namespaces of this host, and what was told of each.
@@ -126,6 +126,11 @@ impl Inventory {
             let owner = holders.get(&inode).and_then(|pid| self.names.owner(*pid));
             Event::OwnerFound(OwnerFound { time, netns, inode, owner })
         }));
+    }
+
+    /// Who a process is. `None`: it is gone.
+    pub fn process(&mut self, pid: u32) -> Option<Owner> {
+        self.names.owner(pid)
     }
 
     /// Namespaces that held this address when they were told of last.
