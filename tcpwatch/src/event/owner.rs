@@ -175,8 +175,11 @@ pub struct OwnerFound {
     pub time: Time,
     pub netns: NetNs,
     pub inode: u64,
-    /// `None`: no process holds it (any more).
+    /// `None`: no process was found to hold it (any more).
     pub owner: Option<Owner>,
+    /// Every process could be looked into: one that was not found is not there.
+    #[serde(default)]
+    pub all_seen: bool,
 }
 
 #[cfg(test)]

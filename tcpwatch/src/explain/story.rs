@@ -437,7 +437,13 @@ impl Story {
 
     /// The process behind a socket was looked up.
     pub(crate) fn holds(self, inode: u64, owner: Owner) -> Self {
-        let found = OwnerFound { time: self.now, netns: self.netns, inode, owner: Some(owner) };
+        let found = OwnerFound {
+            time: self.now,
+            netns: self.netns,
+            inode,
+            owner: Some(owner),
+            all_seen: true,
+        };
         self.tell(Event::OwnerFound(found))
     }
 

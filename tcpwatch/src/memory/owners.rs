@@ -8,8 +8,14 @@ use crate::event::{Owner, OwnerFound, Task, Time};
 /// Look-ups that came back, by inode and by pid. What was learned of a process outlives it for some minutes.
 pub struct Owners {
     /// Inodes are reused late, and the latest look-up counts.
-    by_inode: History<u64, Option<Owner>>,
+    by_inode: History<u64, Holder>,
     by_pid: History<u32, Learned>,
+}
+
+enum Holder {
+    Is(Owner),
+    /// Nobody, where everybody could be asked.
+    Nobody,
 }
 
 struct Learned {
@@ -30,10 +36,10 @@ impl Owners {
     /// A socket that nobody holds any more keeps the one who did, who has let go of it or is gone.
     pub fn found(&mut self, found: &OwnerFound) {
         self.learn(found.time, found.owner.as_ref());
-        let before = self.by_inode.latest_mut(&found.inode);
-        match (&found.owner, before) {
-            (None, Some(Some(_))) => {}
-            (owner, _) => self.by_inode.push(found.time, found.inode, owner.clone()),
+        let holder = found.owner.clone().map(Holder::Is);
+        let nobody = (found.all_seen && self.of(found.inode).is_none()).then_some(Holder::Nobody);
+        if let Some(holder) = holder.or(nobody) {
+            self.by_inode.push(found.time, found.inode, holder);
         }
     }
 
@@ -45,12 +51,15 @@ impl Owners {
     }
 
     pub fn of(&self, inode: u64) -> Option<&Owner> {
-        self.by_inode.of(inode).next_back()?.as_ref()
+        match self.by_inode.of(inode).next_back()? {
+            Holder::Is(owner) => Some(owner),
+            Holder::Nobody => None,
+        }
     }
 
     /// It was looked for, and no process held it.
     pub fn is_abandoned(&self, inode: u64) -> bool {
-        self.by_inode.of(inode).next_back().is_some_and(Option::is_none)
+        matches!(self.by_inode.of(inode).next_back(), Some(Holder::Nobody))
     }
 
     /// What was learned of the process of a task that ran at `time`. A pid is given to another process only after all
@@ -86,7 +95,7 @@ mod tests {
     }
 
     fn found(at: Time, owner: Option<Owner>) -> OwnerFound {
-        OwnerFound { time: at, netns: NetNs(1), inode: 4711, owner }
+        OwnerFound { time: at, netns: NetNs(1), inode: 4711, owner, all_seen: true }
     }
 
     fn task(pid: u32, command: &str) -> Task {
@@ -102,11 +111,18 @@ mod tests {
     fn who_held_a_socket_is_known_after_it_let_go() {
         let mut owners = Owners::default();
         owners.found(&found(seconds(10), None));
-        assert!(owners.is_abandoned(4711) && owners.of(4711).is_none());
+        assert!(owners.is_abandoned(4711) && owners.of(4711).is_none(), "closed already");
         owners.found(&found(seconds(11), Some(nginx())));
         owners.found(&found(seconds(12), None));
         assert_eq!(owners.of(4711), Some(&nginx()));
         assert!(!owners.is_abandoned(4711) && !owners.is_abandoned(1));
+    }
+
+    #[test]
+    fn who_was_not_found_where_not_all_could_be_seen_may_be_there() {
+        let mut owners = Owners::default();
+        owners.found(&OwnerFound { all_seen: false, ..found(seconds(10), None) });
+        assert!(!owners.is_abandoned(4711));
     }
 
     #[test]

@@ -11,6 +11,7 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::capabilities::{self, Capability};
 use super::names::Names;
 use super::netns::{self, Place};
 use super::pace::Pace;
@@ -34,6 +35,8 @@ pub struct Inventory {
     reactions: Pace,
     scanned: u64,
     names: Names,
+    /// No process keeps its files from us.
+    sees_all: bool,
 }
 
 #[derive(Debug)]
@@ -55,6 +58,8 @@ impl Inventory {
             reactions: Pace::new(LOOK_FLOOR, 20),
             scanned: 0,
             names: Names::new(host_root),
+            sees_all: procfs::shows_all()
+                && !capabilities::missing().contains(&Capability::SysPtrace),
         }
     }
 
@@ -121,10 +126,10 @@ impl Inventory {
     /// Looks up who holds these sockets, in one walk over all processes; tells of each, found or not.
     pub fn owners(&mut self, sockets: &[(NetNs, u64)], out: &mut Vec<Event>) {
         let holders = procfs::holders(&sockets.iter().map(|&(_, inode)| inode).collect());
-        let time = clock::now();
+        let (time, all_seen) = (clock::now(), self.sees_all);
         out.extend(sockets.iter().map(|&(netns, inode)| {
             let owner = holders.get(&inode).and_then(|pid| self.names.owner(*pid));
-            Event::OwnerFound(OwnerFound { time, netns, inode, owner })
+            Event::OwnerFound(OwnerFound { time, netns, inode, owner, all_seen })
         }));
     }
 

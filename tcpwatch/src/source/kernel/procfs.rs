@@ -49,13 +49,17 @@ pub fn holds(pid: u32, inode: u64) -> bool {
     sockets(pid).any(|held| held == inode)
 }
 
+/// Whether all processes of this host can be seen from here.
+pub fn shows_all() -> bool {
+    pid_namespace("self".as_ref()) == Some(INITIAL_PID_NAMESPACE)
+}
+
 /// Whether a living process, other than this one, may have this number in its own pid namespace.
 pub fn bears(number: u32, other_than: u32) -> bool {
-    let ours = pid_namespace("self".as_ref());
-    if ours != Some(INITIAL_PID_NAMESPACE) {
-        // Not all processes can be seen from here.
+    if !shows_all() {
         return true;
     }
+    let ours = Some(INITIAL_PID_NAMESPACE);
     let own_number = |pid: u32| {
         // Ours is most often theirs, and then nothing is to be read.
         let namespace = pid_namespace(pid.to_string().as_ref());
