@@ -619,6 +619,7 @@ Examples:
   tcpwatch export incident.tcpw.jsonl.zst --to pcapng -o incident.pcapng
   tshark -r incident.pcapng -Y 'frame.comment contains \"conntrack-expired\"'
   tcpwatch export /var/lib/tcpwatch --to csv --cause unexplained > open-questions.csv
+  tcpwatch export /var/lib/tcpwatch --to csv --since -1h --until -30m -o half-an-hour.csv
   tcpwatch export /var/lib/tcpwatch --to json | jq -r 'select(.type == \"verdict\").cause' | sort | uniq -c";
 
 const EXIT_CODES: &str = "\

@@ -5,17 +5,19 @@
 #![deny(clippy::disallowed_methods, clippy::disallowed_macros)]
 
 mod amendments;
+mod leaving;
 mod verdicts;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::event::{ConnectionAborted, Event, PacketRejected, RstReceived, RstSent, Time};
+use crate::event::{ConnectionAborted, Event, NetNs, PacketRejected, RstReceived, RstSent, Time};
 use crate::explain::verdict::{Conclusion, Finding, NamespaceTotals, Totals, Verdict};
 use crate::memory::Memory;
 
 use amendments::Refusals;
+use leaving::Leaving;
 use verdicts::Concluded;
 
 /// Memory, open cases, and the verdicts that may still matter.
@@ -26,6 +28,7 @@ pub struct Engine {
     received: VecDeque<(Time, RstReceived)>,
     concluded: Concluded,
     refusals: Refusals,
+    leaving: Leaving,
     explained: u64,
     unexplained: u64,
     causes: BTreeMap<&'static str, u64>,
@@ -36,6 +39,16 @@ enum OpenCase {
     Reply(RstSent),
     Abort(ConnectionAborted),
     Rejection(PacketRejected),
+}
+
+impl OpenCase {
+    fn netns(&self) -> NetNs {
+        match self {
+            Self::Reply(rst) => rst.netns,
+            Self::Abort(rst) => rst.netns,
+            Self::Rejection(rst) => rst.netns,
+        }
+    }
 }
 
 impl Engine {
@@ -51,6 +64,7 @@ impl Engine {
     /// What follows from an event. Events must come in order of time.
     pub fn observe(&mut self, event: &Event) -> Vec<Conclusion> {
         let mut conclusions = self.close_due(event.time());
+        self.forget_the_gone(event, &mut conclusions);
         conclusions.extend(self.refusals.answered_by(event).into_iter().map(Conclusion::from));
         self.memory.observe(event);
         self.open(event);
@@ -78,8 +92,19 @@ impl Engine {
         }
     }
 
+    /// What waits in a namespace whose number another one has by now is judged by what is known so far.
+    fn forget_the_gone(&mut self, event: &Event, conclusions: &mut Vec<Conclusion>) {
+        for gone in self.leaving.release(event) {
+            self.close_in(gone.netns, conclusions);
+            self.memory.forget(gone.netns);
+        }
+    }
+
     fn open(&mut self, event: &Event) {
         match event {
+            Event::NamespaceVanished(e) => {
+                self.leaving.hold(e.clone(), e.time.plus(SETTLE_RECEIVED));
+            }
             Event::RstSent(e) => {
                 self.sent.push_back((e.time.plus(SETTLE), OpenCase::Reply(e.clone())));
             }
@@ -104,16 +129,33 @@ impl Engine {
             match (sent, received) {
                 (None, None) => return conclusions,
                 (Some(sent), received) if received.is_none_or(|received| sent <= received) => {
-                    self.close_sent(&mut conclusions);
+                    let Some((_, case)) = self.sent.pop_front() else { continue };
+                    self.close_sent(&case, &mut conclusions);
                 }
-                _ => self.close_received(&mut conclusions),
+                _ => {
+                    let Some((_, rst)) = self.received.pop_front() else { continue };
+                    self.close_received(&rst, &mut conclusions);
+                }
             }
         }
     }
 
-    fn close_sent(&mut self, conclusions: &mut Vec<Conclusion>) {
-        let Some((_, case)) = self.sent.pop_front() else { return };
-        let verdict = match &case {
+    fn close_in(&mut self, netns: NetNs, conclusions: &mut Vec<Conclusion>) {
+        let (sent, waiting) = self.sent.drain(..).partition(|(_, case)| case.netns() == netns);
+        self.sent = waiting;
+        let (received, waiting) = self.received.drain(..).partition(|(_, rst)| rst.netns == netns);
+        self.received = waiting;
+        let (sent, received): (VecDeque<_>, VecDeque<_>) = (sent, received);
+        for (_, case) in &sent {
+            self.close_sent(case, conclusions);
+        }
+        for (_, rst) in &received {
+            self.close_received(rst, conclusions);
+        }
+    }
+
+    fn close_sent(&mut self, case: &OpenCase, conclusions: &mut Vec<Conclusion>) {
+        let verdict = match case {
             OpenCase::Reply(rst) => self.concluded.reply(rst, &self.memory),
             OpenCase::Abort(rst) => self.concluded.abort(rst, &self.memory),
             OpenCase::Rejection(rst) => self.concluded.rejection(rst, &self.memory),
@@ -123,9 +165,8 @@ impl Engine {
         conclusions.extend(amendment.map(Conclusion::from));
     }
 
-    fn close_received(&mut self, conclusions: &mut Vec<Conclusion>) {
-        let Some((_, rst)) = self.received.pop_front() else { return };
-        let verdict = self.concluded.received(&rst, &self.memory);
+    fn close_received(&mut self, rst: &RstReceived, conclusions: &mut Vec<Conclusion>) {
+        let verdict = self.concluded.received(rst, &self.memory);
         conclusions.extend(verdict.map(|verdict| self.count(verdict)));
     }
 
@@ -251,6 +292,31 @@ mod tests {
         let verdicts =
             story.within(2).receives(CLIENT, SERVER, 78, TcpState::Established).verdicts();
         assert_eq!(verdicts.last().and_then(|verdict| verdict.joined), None);
+    }
+
+    #[test]
+    fn a_pod_that_is_gone_before_its_reset_is_judged_is_still_known() {
+        let story =
+            || Story::new().after(500).opens("0.0.0.0:80").after(100).closes("0.0.0.0:80", None);
+        let refused = || story().after(5).syn_meets_nobody(SERVER, CLIENT).after(3).vanishes(1);
+        assert_eq!(refused().code(), "listener-closed");
+        assert_eq!(refused().after(3).namespace(1, &["10.0.0.1"], true).code(), "listener-closed");
+    }
+
+    #[test]
+    fn the_next_namespace_with_the_same_number_has_none_of_its_listeners() {
+        let story =
+            Story::new().after(500).opens("0.0.0.0:80").after(100).closes("0.0.0.0:80", None);
+        let next = story.after(5).vanishes(1).after(1).namespace(1, &["10.0.0.1"], true);
+        assert_eq!(next.after(1).syn_meets_nobody(SERVER, CLIENT).code(), "no-listener");
+    }
+
+    #[test]
+    fn nor_has_one_that_is_not_described_yet() {
+        let story =
+            Story::new().after(500).opens("0.0.0.0:80").after(100).closes("0.0.0.0:80", None);
+        let next = story.after(5).vanishes(1).after(1).syn_meets_nobody(SERVER, CLIENT);
+        assert_eq!(next.code(), "unexplained");
     }
 
     #[test]

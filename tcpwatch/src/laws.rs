@@ -52,6 +52,16 @@ fn stories() -> Vec<(&'static str, Vec<Event>)> {
             "address reused",
             moved.opens("0.0.0.0:80").after(500).data_meets_listener(SERVER, CLIENT, 9),
         ),
+        (
+            "a pod is gone before its reset is judged",
+            served()
+                .closes("0.0.0.0:80", None)
+                .after(1)
+                .syn_meets_nobody(SERVER, CLIENT)
+                .vanishes(1)
+                .after(30)
+                .namespace(1, &["10.0.0.7"], true),
+        ),
         ("stray ack", served().lone_ack_meets_listener(SERVER, CLIENT)),
         (
             "closed port",

@@ -34,6 +34,8 @@ scenarios! {
     v4 the_oldest_segments_make_room_for_others_on_the_disk;
     v4 a_directory_stays_below_its_bound_and_says_what_is_missing;
     v4 two_writers_share_a_directory_and_repair_what_a_third_left;
+    v4 a_flight_recorder_writes_what_led_to_its_reason;
+    v4 a_flight_recorder_writes_when_it_is_asked_to;
     v4 a_reader_that_has_seen_enough_ends_a_recording_to_stdout;
     v4 a_view_nobody_reads_any_more_leaves_a_whole_recording;
 }
@@ -217,6 +219,35 @@ fn two_writers_share_a_directory_and_repair_what_a_third_left(ip: Ip) {
     }
     let names = names(&folder);
     assert!(names.len() == 3 && names.iter().all(|name| name.ends_with(EXTENSION)), "{names:?}");
+}
+
+fn a_flight_recorder_writes_what_led_to_its_reason(ip: Ip) {
+    in_flight(ip, &["--on", "cause=no-listener"], "triggered by cause no-listener at ", |_| {});
+}
+
+fn a_flight_recorder_writes_when_it_is_asked_to(ip: Ip) {
+    in_flight(ip, &[], "triggered by SIGUSR1 at ", |watch| {
+        watch.complains("armed ");
+        watch.ask_to_write();
+    });
+}
+
+/// A refusal, and the reason to write it, which may be the refusal itself.
+fn in_flight(ip: Ip, on: &[&str], why: &str, ask: impl FnOnce(&Watch)) {
+    let (host, folder) = (Host::alone(ip), Folder::new());
+    let (namespaces, ring) = ([&host.namespace], ["--ring", "60s", "--after", "1s"]);
+    let watch = recorded(&namespaces, folder.path(), &[&ring, on].concat());
+    let client = host.namespace.dial(host.address()).refused();
+    let refusal = Expected::sent(&host.namespace, host.address(), client).refused();
+    watch.expect(&refusal.because("no-listener"));
+    ask(&watch);
+    watch.complains(why);
+    let live = watch.interrupt();
+    assert!(live.status.success(), "{:?}", live.stderr);
+    let said = live.stderr.iter().find(|line| line.contains(why)).expect("it was said");
+    let (_, file) = said.rsplit_once(" go to ").expect("it says where");
+    let replay = Replay::json(Path::new(file), &namespaces).stdout;
+    assert!(replay.contains("\"no-listener\""), "{replay}");
 }
 
 fn a_reader_that_has_seen_enough_ends_a_recording_to_stdout(ip: Ip) {

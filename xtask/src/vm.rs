@@ -1,6 +1,7 @@
 //! `cargo xtask vm KERNEL… [-- FILTER]`: the scenarios on other kernels, in QEMU, without root.
 
 mod apt;
+pub(crate) mod coverage;
 mod cpio;
 mod initramfs;
 mod kernel;
@@ -11,7 +12,7 @@ mod report;
 mod sources;
 mod tools;
 
-pub(crate) use report::print;
+pub(crate) use report::{Report, keep, print};
 
 use crate::counts::Counts;
 use crate::step::Steps;
@@ -20,13 +21,17 @@ use anyhow::{Context, Result, bail, ensure};
 use cpio::Archive;
 use kernel::Kernel;
 use qemu::{Boot, Machine};
-use report::Report;
 use std::fs;
 use std::path::PathBuf;
+use std::thread::{self, ScopedJoinHandle};
 use std::time::{Duration, Instant};
 
 /// How long a guest may take, in seconds. Emulated, a whole run takes minutes, on a busy machine many.
-const TIMEOUT: u64 = 1_500;
+const TIMEOUT: u64 = 2_000;
+
+/// Guests that run at the same time. A scenario mostly waits or runs one program, so a guest seldom has use for the
+/// second of its two processors; and CI has two.
+const AT_ONCE: usize = 2;
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
@@ -45,6 +50,9 @@ pub(crate) struct Args {
     /// Give a guest this many seconds
     #[arg(long, default_value_t = TIMEOUT)]
     timeout: u64,
+    /// Write which causes were told on which kernel to this file
+    #[arg(long, value_name = "FILE")]
+    report: Option<PathBuf>,
     /// Boot this static program instead of the scenarios, to look at a guest by hand
     #[arg(long, hide = true)]
     init: Option<PathBuf>,
@@ -65,8 +73,9 @@ impl Args {
     /// All scenarios on some versions.
     pub(crate) fn for_kernels(versions: &[&str]) -> Self {
         let versions = versions.iter().map(|version| (*version).to_owned()).collect();
-        let (filter, kernel, modules, init, recording) = (None, None, None, None, None);
-        Self { versions, filter, kernel, modules, timeout: TIMEOUT, init, recording }
+        let (filter, kernel, modules) = (None, None, None);
+        let (report, init, recording) = (None, None, None);
+        Self { versions, filter, kernel, modules, timeout: TIMEOUT, report, init, recording }
     }
 
     /// Some scenarios on one version, recorded. Nobody waits for it, so it may take its time.
@@ -81,6 +90,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     let mut steps = Steps::default();
     let reports = add(&mut steps, args);
     print(&reports);
+    keep(&mut steps, args.report.as_deref(), &reports);
     steps.finish()
 }
 
@@ -93,10 +103,19 @@ pub(crate) fn add(steps: &mut Steps, args: &Args) -> Vec<Report> {
     });
     let Some(base) = base else { return Vec::new() };
     let mut reports = Vec::new();
-    for wanted in kernels(args) {
-        let name = wanted.name();
-        steps.run(&format!("vm: {name}"), &again(args, &name), || {
-            try_on(&wanted, &base, args, &mut reports)
+    for side_by_side in kernels(args).chunks(AT_ONCE) {
+        let boots: Vec<_> =
+            side_by_side.iter().map(|wanted| (wanted.name(), wanted.get())).collect();
+        thread::scope(|scope| {
+            let boots = boots.into_iter().map(|(name, kernel)| {
+                let base = &base;
+                (name, scope.spawn(move || run_on(&kernel?, base, args)))
+            });
+            for (name, boot) in boots.collect::<Vec<_>>() {
+                steps.run(&format!("vm: {name}"), &again(args, &name), || {
+                    followed(&name, boot, &mut reports)
+                });
+            }
         });
     }
     reports
@@ -149,22 +168,21 @@ fn guest(args: &Args) -> Result<Archive> {
     initramfs::base(&binaries.scenarios, Some(&binaries.tcpwatch))
 }
 
-fn try_on(
-    wanted: &Wanted,
-    base: &Archive,
-    args: &Args,
+/// Waits for a guest to end.
+fn followed(
+    name: &str,
+    boot: ScopedJoinHandle<'_, Result<Report>>,
     reports: &mut Vec<Report>,
 ) -> Result<Counts> {
     let start = Instant::now();
-    let result = wanted.get().and_then(|kernel| run_on(&kernel, base, args));
-    match result {
+    match boot.join().unwrap_or_else(|_| bail!("the thread that followed {name} panicked")) {
         Ok(report) => {
             let counts = report.counts;
             reports.push(report);
             Ok(counts)
         }
         Err(error) => {
-            reports.push(Report::broken(&wanted.name(), start.elapsed()));
+            reports.push(Report::broken(name, start.elapsed()));
             Err(error)
         }
     }

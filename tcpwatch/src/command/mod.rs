@@ -44,7 +44,7 @@ pub fn run(cli: &Cli) -> anyhow::Result<()> {
         #[cfg(not(feature = "live"))]
         Command::Rst(_) | Command::Record(_) | Command::Demo(_) | Command::DemoActor(_) => {
             anyhow::bail!(
-                "this tcpwatch was built without support for watching a kernel. Build it with the feature `live`"
+                "this tcpwatch was built without support for watching a kernel. Build it on Linux, with the feature `live`"
             )
         }
         Command::Anonymize(args) => anonymize::run(args),

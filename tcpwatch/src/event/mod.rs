@@ -16,6 +16,8 @@ mod namespace;
 mod owner;
 mod rejection;
 mod reset;
+#[cfg(test)]
+mod schema;
 mod socket;
 mod time;
 
@@ -43,6 +45,7 @@ pub use time::Time;
 
 /// One thing that happened, or was found, or was lost.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum Event {
     /// The machine and its clocks; first of every stream.

@@ -6,6 +6,7 @@ use super::{NetNs, Time, Workload};
 
 /// The task that was running at a hook.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Task {
     pub pid: u32,
     pub command: String,
@@ -22,6 +23,7 @@ pub struct Task {
 
 /// How a process ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Exit {
     /// By itself, with this status.
@@ -32,6 +34,7 @@ pub enum Exit {
 
 /// Who holds a socket.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Owner {
     pub pid: u32,
     pub command: String,
@@ -59,6 +62,7 @@ pub struct Owner {
 
 /// What Kubernetes calls a pod.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct PodName {
     pub namespace: String,
     pub name: String,
@@ -66,6 +70,7 @@ pub struct PodName {
 
 /// A pod, with its name where that is to be found on this host.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct NamedPod {
     pub uid: String,
     pub name: Option<PodName>,
@@ -171,6 +176,7 @@ impl fmt::Display for PodName {
 
 /// The process behind a socket inode was looked up.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct OwnerFound {
     pub time: Time,
     pub netns: NetNs,

@@ -69,6 +69,9 @@ fn absent<T>(case: &Case<'_>, seen: &Seen<T>, fact: Fact, sentence: &str) -> Str
 fn unseen(case: &Case<'_>, fact: Fact) -> String {
     match case.blind_spot(fact) {
         Some(blind) => format!("{fact}: {blind}"),
+        None if case.namespace().is_none() => {
+            format!("{fact}: this network namespace was gone before it could be looked at")
+        }
         None => format!("{fact}: events were lost, so not having seen one proves nothing"),
     }
 }

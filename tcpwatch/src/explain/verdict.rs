@@ -302,7 +302,7 @@ impl Totals {
     pub fn add(&mut self, other: Self) {
         self.explained += other.explained;
         self.unexplained += other.unexplained;
-        self.lost += other.lost;
+        self.lost = self.lost.saturating_add(other.lost);
         for (code, count) in other.causes {
             *self.causes.entry(code).or_default() += count;
         }
@@ -352,7 +352,9 @@ impl NamespaceTotals {
 
     fn add(&mut self, other: &Self) {
         self.sent += other.sent;
-        self.out_rsts = self.out_rsts.zip(other.out_rsts).map(|(one, other)| one + other);
-        self.difference = self.difference.zip(other.difference).map(|(one, other)| one + other);
+        let (out_rsts, difference) = (other.out_rsts, other.difference);
+        self.out_rsts = self.out_rsts.zip(out_rsts).map(|(one, other)| one.saturating_add(other));
+        self.difference =
+            self.difference.zip(difference).map(|(one, other)| one.saturating_add(other));
     }
 }

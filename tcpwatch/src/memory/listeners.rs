@@ -91,7 +91,7 @@ impl Listeners {
         }
     }
 
-    pub fn vanish(&mut self, netns: NetNs) {
+    pub fn forget(&mut self, netns: NetNs) {
         for (_, known) in self.by_port.extract_if(|(of, _), _| *of == netns) {
             self.bygone.extend(known.into_iter().map(|known| (netns, known.listener)));
         }

@@ -32,7 +32,7 @@ pub use pressure::{ConntrackPressure, Pressure};
 pub use reject_rules::RejectRules;
 pub use seen::Seen;
 
-use crate::event::{Event, NamespaceDescribed, NetNs, Time};
+use crate::event::{Event, NamespaceDescribed, NetNs};
 
 /// Everything remembered.
 #[derive(Default)]
@@ -57,7 +57,7 @@ impl Memory {
         match event {
             Event::CoverageDeclared(e) => self.coverage.declare(e),
             Event::NamespaceDescribed(e) => self.meet_namespace(e),
-            Event::NamespaceVanished(e) => self.forget_namespace(e.time, e.netns),
+            Event::NamespaceVanished(e) => self.namespaces.vanish(e),
             Event::CountersRead(e) => {
                 self.accounts.counters(e);
                 self.pressure.counters(e);
@@ -102,12 +102,13 @@ impl Memory {
         self.namespaces.describe(described);
     }
 
-    fn forget_namespace(&mut self, time: Time, netns: NetNs) {
+    /// Forgets a namespace that vanished: its inode number may be given to another one.
+    pub fn forget(&mut self, netns: NetNs) {
         let name = self.namespaces.get(netns).and_then(|described| described.name.clone());
         self.accounts.vanished(netns, name);
-        self.namespaces.vanish(time, netns);
-        self.listeners.vanish(netns);
-        self.pressure.vanish(netns);
-        self.reject_rules.vanish(netns);
+        self.namespaces.forget(netns);
+        self.listeners.forget(netns);
+        self.pressure.forget(netns);
+        self.reject_rules.forget(netns);
     }
 }

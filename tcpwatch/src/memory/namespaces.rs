@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
 
-use crate::event::{NamespaceDescribed, NetNs, Time};
+use crate::event::{NamespaceDescribed, NamespaceVanished, NetNs, Time};
 
 /// Namespaces by inode, and the holders of each address in the order they were met.
 #[derive(Default)]
@@ -43,9 +43,13 @@ impl Namespaces {
         self.described.insert(netns, described.clone());
     }
 
+    /// It holds no address any longer.
+    pub fn vanish(&mut self, gone: &NamespaceVanished) {
+        self.release(gone.time, gone.netns, &[]);
+    }
+
     /// Its inode number may be given to another one; who held which address stays known.
-    pub fn vanish(&mut self, time: Time, netns: NetNs) {
-        self.release(time, netns, &[]);
+    pub fn forget(&mut self, netns: NetNs) {
         self.described.remove(&netns);
         self.first_seen.remove(&netns);
     }

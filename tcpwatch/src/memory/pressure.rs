@@ -33,7 +33,7 @@ impl ConntrackPressure {
         readings.push_back((read.time, counters));
     }
 
-    pub fn vanish(&mut self, netns: NetNs) {
+    pub fn forget(&mut self, netns: NetNs) {
         self.readings.remove(&netns);
     }
 

@@ -15,7 +15,7 @@ impl RejectRules {
         self.latest.insert(found.netns, found.clone());
     }
 
-    pub fn vanish(&mut self, netns: NetNs) {
+    pub fn forget(&mut self, netns: NetNs) {
         self.latest.remove(&netns);
     }
 

@@ -565,7 +565,7 @@ mod tests {
         });
         let lines: Vec<Value> =
             text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-        let schema = Schema::published();
+        let schema = Schema::published("verdict");
         for line in &lines {
             assert_eq!(schema.complaints(line), [""; 0], "{line}");
         }
@@ -603,7 +603,7 @@ mod tests {
             json.lost(&samples::lost()).unwrap();
             json.totals(&samples::summary(&totals)).unwrap();
         });
-        let schema = Schema::published();
+        let schema = Schema::published("verdict");
         assert_eq!(text.lines().count(), 8);
         for line in text.lines() {
             let value: Value = serde_json::from_str(line).unwrap();
@@ -618,7 +618,7 @@ mod tests {
         verdict["id"] = "17".into();
         verdict["extra"] = true.into();
         verdict.as_object_mut().unwrap().remove("remedy");
-        let complaints = Schema::published().complaints(&verdict).join("\n");
+        let complaints = Schema::published("verdict").complaints(&verdict).join("\n");
         for place in ["$.certainty", "$.id", "$.extra", "$.remedy"] {
             assert!(complaints.contains(place), "{place} is not in\n{complaints}");
         }
