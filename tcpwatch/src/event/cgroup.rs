@@ -115,7 +115,7 @@ impl Workload {
     fn enter_unit(&mut self, part: &str) {
         // What could be taken for a file of the kernel's is escaped (systemd, src/basic/cgroup-util.c, `cg_escape`).
         let name = part.strip_prefix('_').unwrap_or(part);
-        if name.ends_with(".slice") {
+        if name.strip_suffix(".slice").is_some() {
             (self.slice, self.unit) = (Some(name.to_owned()), None);
         } else if (self.slice.is_some() && is_unit(name)) || name == "init.scope" {
             self.unit = Some(name.to_owned());
@@ -205,7 +205,7 @@ fn maker(prefix: &str) -> Option<Runtime> {
 fn runc_with_systemd_name(part: &str) -> Option<(&str, Runtime, &str)> {
     let mut words = part.split(':');
     let (slice, prefix, id) = (words.next()?, words.next()?, words.next()?);
-    let fits = words.next().is_none() && slice.ends_with(".slice") && is_id(id);
+    let fits = words.next().is_none() && slice.strip_suffix(".slice").is_some() && is_id(id);
     Some((slice, maker(prefix)?, id)).filter(|_| fits)
 }
 
@@ -239,10 +239,11 @@ mod tests {
         Workload::of(&path.replace("HASH", HASH).replace("ID", ID))
     }
 
-    fn in_container(path: &str) -> Option<Option<Runtime>> {
+    /// The runtime of its container.
+    fn in_container(path: &str) -> Option<&'static str> {
         let container = parse(path).container?;
         assert_eq!(container.id, ID, "{path}");
-        Some(container.runtime)
+        Some(container.runtime.map_or("unknown", Runtime::name))
     }
 
     fn in_pod(path: &str) -> Option<Qos> {
@@ -286,7 +287,11 @@ mod tests {
             ("/kubepods.slice/kubepods-podU_ID.slice/cri-containerd-ID.scope/system.slice/nginx.service", Guaranteed, Some(Containerd)),
         ];
         for (path, qos, runtime) in paths {
-            assert_eq!((in_pod(path), in_container(path)), (Some(qos), Some(runtime)), "{path}");
+            assert_eq!(
+                (in_pod(path), in_container(path)),
+                (Some(qos), Some(runtime.map_or("unknown", Runtime::name))),
+                "{path}"
+            );
             says_the_same(path);
         }
     }
@@ -313,7 +318,7 @@ mod tests {
             ),
             ("/system.slice/web.service/libpod-payload-ID", Podman),
         ] {
-            assert_eq!(in_container(path), Some(Some(runtime)), "{path}");
+            assert_eq!(in_container(path), Some(runtime.name()), "{path}");
             assert_eq!(in_pod(path), None, "{path}");
             says_the_same(path);
         }
