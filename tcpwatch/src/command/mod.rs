@@ -24,8 +24,7 @@ mod urgent;
 mod view;
 #[cfg(feature = "live")]
 mod watch;
-
-use stdout::Stdout;
+mod why;
 
 use crate::cli::{Cli, Command};
 
@@ -50,7 +49,8 @@ pub fn run(cli: &Cli) -> anyhow::Result<()> {
         Command::Anonymize(args) => anonymize::run(args),
         Command::Replay(args) => replay::run(args, verbose),
         Command::Export(args) => export::run(args),
-        Command::Causes => causes::run(Stdout::open()?),
+        Command::Causes(args) => causes::run(args),
+        Command::Why(args) => why::run(args, verbose),
     }
 }
 

@@ -197,6 +197,12 @@ pub enum Symptom {
     Reset,
     /// connection refused
     Refused,
+    /// connection timed out; known from logs only
+    TimedOut,
+    /// no route to host; known from logs only
+    NoRoute,
+    /// unexpected end of the stream; known from logs only
+    ClosedEarly,
 }
 
 impl Symptom {
@@ -204,6 +210,9 @@ impl Symptom {
         match self {
             Self::Reset => "reset",
             Self::Refused => "refused",
+            Self::TimedOut => "timed-out",
+            Self::NoRoute => "no-route",
+            Self::ClosedEarly => "closed-early",
         }
     }
 }
@@ -218,6 +227,9 @@ pub struct Errno {
 impl Errno {
     pub const ECONNREFUSED: Self = Self { name: "ECONNREFUSED", number: 111 };
     pub const ECONNRESET: Self = Self { name: "ECONNRESET", number: 104 };
+    pub const ECONNABORTED: Self = Self { name: "ECONNABORTED", number: 103 };
+    pub const ETIMEDOUT: Self = Self { name: "ETIMEDOUT", number: 110 };
+    pub const EHOSTUNREACH: Self = Self { name: "EHOSTUNREACH", number: 113 };
     pub const EPIPE: Self = Self { name: "EPIPE", number: 32 };
 }
 

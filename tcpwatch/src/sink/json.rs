@@ -128,6 +128,16 @@ fn lines(clock: &mut Clock, explanation: &Explanation) -> Vec<EvidenceLine> {
     evidence.into_iter().map(|line| EvidenceLine::of(line, clock)).collect()
 }
 
+/// One value on a line of its own, harmless to a terminal.
+pub fn json_line(value: &impl Serialize) -> String {
+    let mut text = Vec::new();
+    let mut to = serde_json::Serializer::with_formatter(&mut text, Harmless);
+    // Into memory: nothing that can fail.
+    _ = value.serialize(&mut to);
+    text.push(b'\n');
+    String::from_utf8_lossy(&text).into_owned()
+}
+
 #[derive(Serialize)]
 struct Object<'a> {
     schema: u32,
