@@ -17,6 +17,7 @@ mod handover;
 mod listener;
 mod netfilter;
 mod overflow;
+mod owners;
 mod received;
 mod recording;
 mod replies;
@@ -54,6 +55,7 @@ fn scenarios() -> Vec<Scenario> {
         replies::scenarios(),
         received::scenarios(),
         unexplained::scenarios(),
+        owners::scenarios(),
         storm::scenarios(),
         demo::scenarios(),
         recording::scenarios(),
