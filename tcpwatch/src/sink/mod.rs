@@ -22,6 +22,7 @@ mod paint;
 mod parquet;
 mod pcapng;
 mod table;
+mod top;
 mod totals;
 mod wrap;
 
@@ -43,6 +44,7 @@ pub use paint::Paint;
 #[cfg(feature = "parquet")]
 pub use parquet::Parquet;
 pub use pcapng::Pcapng;
+pub use top::{Size, Top};
 
 /// Where conclusions go. An error means that nobody reads any more.
 pub trait Sink {

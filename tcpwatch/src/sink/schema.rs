@@ -1,14 +1,24 @@
-//! Checks JSON against `docs/schema/verdict.schema.json`. Knows the keywords that file uses, and refuses others.
+//! Checks JSON against the schemas in `docs/schema`. Knows the keywords those files use, and refuses others.
 
 use serde_json::{Map, Value};
 
-/// The schema of our own output.
+/// A schema of our own output.
 pub(super) struct Schema(Value);
 
 impl Schema {
     pub(super) fn published() -> Self {
         let text = include_str!("../../../docs/schema/verdict.schema.json");
         Self(serde_json::from_str(text).unwrap())
+    }
+
+    pub(super) fn of_top() -> Self {
+        let text = include_str!("../../../docs/schema/top.schema.json");
+        Self(serde_json::from_str(text).unwrap())
+    }
+
+    /// One part of it, by JSON Pointer.
+    pub(super) fn part(&self, pointer: &str) -> &Value {
+        self.0.pointer(pointer).unwrap()
     }
 
     /// What does not fit, each with its place.
