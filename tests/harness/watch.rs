@@ -61,6 +61,15 @@ impl Watch {
         Self::start(command, &[])
     }
 
+    /// `tcpwatch top` on these namespaces.
+    pub fn top(namespaces: &[&Namespace], options: &[&str]) -> Self {
+        let mut command = Command::new(program());
+        command.arg("top").args(options);
+        restricted_to(namespaces, &mut command);
+        as_asked_for(&mut command);
+        Self::start(command, namespaces)
+    }
+
     fn start(mut command: Command, namespaces: &[&Namespace]) -> Self {
         let (ready, signal) = pipe2(OFlag::O_CLOEXEC).expect("a pipe can be made");
         tell_when_ready(&mut command, &signal);
@@ -112,6 +121,13 @@ impl Watch {
         };
         if self.heard.first(declares).is_none() {
             self.fail(&format!("tcpwatch did not declare {fact} {what}"));
+        }
+    }
+
+    /// Waits for a line on stdout, JSON or text, of which this holds.
+    pub fn expect_line(&self, what: &str, holds: impl Fn(&Value) -> bool) {
+        if self.heard.first(|line| holds(line).then_some(())).is_none() {
+            self.fail(&format!("tcpwatch did not say {what}"));
         }
     }
 

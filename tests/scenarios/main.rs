@@ -23,6 +23,7 @@ mod replies;
 mod runner;
 mod scenario;
 mod storm;
+mod top;
 mod unexplained;
 
 use std::process::{self, ExitCode};
@@ -55,6 +56,7 @@ fn scenarios() -> Vec<Scenario> {
         received::scenarios(),
         unexplained::scenarios(),
         storm::scenarios(),
+        top::scenarios(),
         demo::scenarios(),
         recording::scenarios(),
     ]

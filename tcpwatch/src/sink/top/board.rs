@@ -66,12 +66,12 @@ impl Board {
             both.namespace.clone_from(&verdict.namespace);
             both.learn(verdict);
         }
-        self.lately.remember(verdict.id, pair);
+        self.lately.remember(verdict.id, Counted { pair });
     }
 
     /// The other end knows its own program.
-    fn learn(&mut self, counted: Option<Pair>, verdict: &Verdict) {
-        if let Some(kind) = counted.and_then(|pair| self.pairs.get(&pair)) {
+    fn learn(&mut self, counted: Counted, verdict: &Verdict) {
+        if let Some(kind) = counted.pair.and_then(|pair| self.pairs.get(&pair)) {
             kind.names.learn(verdict);
         }
     }
@@ -109,7 +109,7 @@ impl Board {
         let (servers, other_servers) = self.servers.first(SHOWN, end);
         let causes = self.causes(end);
         let sum = |unexplained| {
-            let of = |cause: &&frame::Cause| (cause.cause == UNEXPLAINED) == unexplained;
+            let of = |cause: &&frame::CauseRow| (cause.cause == UNEXPLAINED) == unexplained;
             added(causes.iter().filter(of).map(|cause| cause.counts), end)
         };
         Frame {
@@ -122,9 +122,9 @@ impl Board {
             other_ends: self.other_ends.until(end),
             symptoms: self.symptoms(end),
             causes,
-            pairs: pairs.into_iter().map(pair).collect(),
+            pairs: pairs.iter().map(pair).collect(),
             other_pairs,
-            servers: servers.into_iter().map(server).collect(),
+            servers: servers.iter().map(server).collect(),
             other_servers,
             amended: self.amended(),
             lost: self.losses(end),
@@ -132,8 +132,8 @@ impl Board {
         }
     }
 
-    fn symptoms(&self, end: u64) -> Vec<frame::Symptom> {
-        let of = |(symptom, tally): (&&'static str, &Tally)| frame::Symptom {
+    fn symptoms(&self, end: u64) -> Vec<frame::SymptomRow> {
+        let of = |(symptom, tally): (&&'static str, &Tally)| frame::SymptomRow {
             symptom,
             counts: tally.until(end),
         };
@@ -143,8 +143,8 @@ impl Board {
         symptoms
     }
 
-    fn causes(&self, end: u64) -> Vec<frame::Cause> {
-        let of = |(code, cause): (&&'static str, &Cause)| frame::Cause {
+    fn causes(&self, end: u64) -> Vec<frame::CauseRow> {
+        let of = |(code, cause): (&&'static str, &Cause)| frame::CauseRow {
             cause: code,
             benign: cause.benign,
             counts: cause.tally.until(end),
@@ -155,13 +155,13 @@ impl Board {
         causes
     }
 
-    fn amended(&self) -> Vec<frame::Amended> {
+    fn amended(&self) -> Vec<frame::AmendedRow> {
         let amended = self.amended.iter();
-        amended.map(|(cause, count)| frame::Amended { cause, count: *count }).collect()
+        amended.map(|(cause, count)| frame::AmendedRow { cause, count: *count }).collect()
     }
 
-    fn losses(&self, end: u64) -> Vec<frame::Lost> {
-        let of = |(fact, stage, tally): &(Fact, LossStage, Tally)| frame::Lost {
+    fn losses(&self, end: u64) -> Vec<frame::LostRow> {
+        let of = |(fact, stage, tally): &(Fact, LossStage, Tally)| frame::LostRow {
             fact: *fact,
             stage: *stage,
             counts: tally.until(end),
@@ -185,9 +185,9 @@ fn added(counts: impl Iterator<Item = Counts>, end: u64) -> Counts {
     sum
 }
 
-fn pair(ranked: Ranked<'_, Pair, Both>) -> frame::Pair {
-    let Ranked { key, names, counts, cause } = ranked;
-    frame::Pair {
+fn pair(ranked: &Ranked<'_, Pair, Both>) -> frame::PairRow {
+    let &Ranked { key, names, counts, cause } = ranked;
+    frame::PairRow {
         netns: namespace(key.netns, names),
         client: frame::Client { addr: key.client, owners: names.client.clone() },
         server: frame::Listening { at: key.server, owners: names.server.clone() },
@@ -196,9 +196,9 @@ fn pair(ranked: Ranked<'_, Pair, Both>) -> frame::Pair {
     }
 }
 
-fn server(ranked: Ranked<'_, Server, Both>) -> frame::Server {
-    let Ranked { key, names, counts, cause } = ranked;
-    frame::Server {
+fn server(ranked: &Ranked<'_, Server, Both>) -> frame::ServerRow {
+    let &Ranked { key, names, counts, cause } = ranked;
+    frame::ServerRow {
         netns: namespace(key.netns, names),
         server: frame::Listening { at: key.at, owners: names.server.clone() },
         cause,
@@ -210,23 +210,30 @@ fn namespace(inode: NetNs, both: &Both) -> frame::Namespace {
     frame::Namespace { inode, name: both.namespace.clone() }
 }
 
-/// Verdicts whose other end may still come, with the pair they are counted in.
+/// Verdicts whose other end may still come.
 #[derive(Default)]
 struct Lately {
-    pairs: HashMap<u64, Option<Pair>>,
+    counted: HashMap<u64, Counted>,
     order: VecDeque<u64>,
 }
 
+/// Where a verdict is counted.
+#[derive(Clone, Copy)]
+struct Counted {
+    /// `None`: it hurts nobody.
+    pair: Option<Pair>,
+}
+
 impl Lately {
-    fn get(&self, id: u64) -> Option<Option<Pair>> {
-        self.pairs.get(&id).copied()
+    fn get(&self, id: u64) -> Option<Counted> {
+        self.counted.get(&id).copied()
     }
 
-    fn remember(&mut self, id: u64, pair: Option<Pair>) {
-        self.pairs.insert(id, pair);
+    fn remember(&mut self, id: u64, counted: Counted) {
+        self.counted.insert(id, counted);
         self.order.push_back(id);
         if self.order.len() > OPEN {
-            self.order.pop_front().and_then(|oldest| self.pairs.remove(&oldest));
+            self.order.pop_front().and_then(|oldest| self.counted.remove(&oldest));
         }
     }
 }
@@ -338,7 +345,7 @@ mod tests {
         for id in 0..20_000 {
             board.verdict(&at(1, Verdict { id, ..samples::explained() }));
         }
-        assert_eq!((board.lately.pairs.len(), board.lately.order.len()), (OPEN, OPEN));
+        assert_eq!((board.lately.counted.len(), board.lately.order.len()), (OPEN, OPEN));
     }
 
     #[test]
@@ -347,7 +354,7 @@ mod tests {
         board.verdict(&at(1, samples::explained()));
         board.amendment(&samples::amendment());
         let frame = board.frame(2);
-        assert_eq!(frame.amended, [frame::Amended { cause: "not-yet-listening", count: 1 }]);
+        assert_eq!(frame.amended, [frame::AmendedRow { cause: "not-yet-listening", count: 1 }]);
         assert_eq!(counts(frame.resets), [1; 3]);
     }
 }

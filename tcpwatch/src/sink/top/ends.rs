@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use crate::event::{Endpoint, NetNs, Owner};
+use crate::event::{Endpoint, NetNs, Owner, TcpState};
 use crate::explain::mechanism::Mechanism;
 use crate::explain::verdict::{Direction, Symptom, Verdict};
 
@@ -43,13 +43,14 @@ impl Server {
 /// The local end is the server:
 /// 1. who refuses is the server, who is refused the client;
 /// 2. a service address is told by the server where it sends, by the client where it receives;
-/// 3. where nothing tells, the lower port is the server's, as everywhere.
+/// 3. a listener is a server;
+/// 4. where nothing tells, the lower port is taken for the server's.
 pub(super) fn serves(verdict: &Verdict) -> bool {
     let (local, remote) = (verdict.flow.local, verdict.flow.remote);
     if verdict.symptom == Symptom::Refused || verdict.service.is_some() {
         return verdict.direction == Direction::Sent;
     }
-    local.port < remote.port
+    verdict.state == Some(TcpState::Listen) || local.port < remote.port
 }
 
 fn canonical(endpoint: Endpoint) -> Endpoint {
@@ -134,9 +135,16 @@ mod tests {
     fn else_the_lower_port_is_the_servers() {
         let verdict = samples::unexplained();
         assert_eq!(pair(&verdict), of("fd00::9", "[fd00::1]:80"));
-        let sent_by_client = Verdict { flow: verdict.flow.reversed(), ..verdict };
+        let sent_by_client = Verdict { flow: verdict.flow.reversed(), state: None, ..verdict };
         assert_eq!(pair(&sent_by_client), of("fd00::9", "[fd00::1]:80"));
         assert_eq!(Server::of(&sent_by_client), None);
+    }
+
+    #[test]
+    fn a_listener_is_a_server_whatever_its_port() {
+        let mut verdict = samples::unexplained();
+        verdict.flow.remote.port = 8;
+        assert_eq!(pair(&verdict), of("fd00::9", "[fd00::1]:80"));
     }
 
     #[test]
@@ -154,9 +162,13 @@ mod tests {
             let owner = Owner { command: command.into(), ..samples::received().owner.unwrap() };
             names.learn(Some(&owner));
         };
-        ["curl", "curl", "wget"].iter().for_each(|command| learn(&mut names, command));
+        for command in ["curl", "curl", "wget"] {
+            learn(&mut names, command);
+        }
         assert_eq!(names.text(), "curl,wget");
-        ["java", "php"].iter().for_each(|command| learn(&mut names, command));
+        for command in ["java", "php"] {
+            learn(&mut names, command);
+        }
         assert_eq!(names.text(), "curl,wget,java,…");
     }
 }

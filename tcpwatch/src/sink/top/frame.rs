@@ -13,36 +13,36 @@ pub(super) struct Frame {
     pub(super) time: Time,
     #[serde(skip)]
     pub(super) since: Time,
-    /// Seconds since the start of the run.
+    /// Seconds of the run that are counted in: of the last page, also the one that has begun.
     pub(super) watched_s: u64,
     pub(super) resets: Counts,
     pub(super) explained: Counts,
     pub(super) unexplained: Counts,
     /// Verdicts on the second end of a reset that is counted already: with `resets`, all verdicts shown.
     pub(super) other_ends: Counts,
-    pub(super) symptoms: Vec<Symptom>,
-    pub(super) causes: Vec<Cause>,
+    pub(super) symptoms: Vec<SymptomRow>,
+    pub(super) causes: Vec<CauseRow>,
     /// Without what hurts nobody.
-    pub(super) pairs: Vec<Pair>,
+    pub(super) pairs: Vec<PairRow>,
     pub(super) other_pairs: Counts,
     /// Servers of this host, without what hurts nobody.
-    pub(super) servers: Vec<Server>,
+    pub(super) servers: Vec<ServerRow>,
     pub(super) other_servers: Counts,
-    pub(super) amended: Vec<Amended>,
-    pub(super) lost: Vec<Lost>,
+    pub(super) amended: Vec<AmendedRow>,
+    pub(super) lost: Vec<LostRow>,
     /// What cannot be seen, or only in part.
     pub(super) blind: Vec<Fact>,
 }
 
 #[derive(Debug, PartialEq, Serialize)]
-pub(super) struct Symptom {
+pub(super) struct SymptomRow {
     pub(super) symptom: &'static str,
     #[serde(flatten)]
     pub(super) counts: Counts,
 }
 
 #[derive(Debug, PartialEq, Serialize)]
-pub(super) struct Cause {
+pub(super) struct CauseRow {
     /// A code, or [`crate::explain::verdict::UNEXPLAINED`].
     pub(super) cause: &'static str,
     /// Nobody is hurt.
@@ -52,7 +52,7 @@ pub(super) struct Cause {
 }
 
 #[derive(Debug, PartialEq, Serialize)]
-pub(super) struct Pair {
+pub(super) struct PairRow {
     pub(super) netns: Namespace,
     pub(super) client: Client,
     pub(super) server: Listening,
@@ -63,7 +63,7 @@ pub(super) struct Pair {
 }
 
 #[derive(Debug, PartialEq, Serialize)]
-pub(super) struct Server {
+pub(super) struct ServerRow {
     pub(super) netns: Namespace,
     pub(super) server: Listening,
     /// The most frequent one.
@@ -95,13 +95,13 @@ pub(super) struct Listening {
 
 /// Verdicts of which a later fact said more. They count under their first cause.
 #[derive(Debug, PartialEq, Serialize)]
-pub(super) struct Amended {
+pub(super) struct AmendedRow {
     pub(super) cause: &'static str,
     pub(super) count: u64,
 }
 
 #[derive(Debug, PartialEq, Serialize)]
-pub(super) struct Lost {
+pub(super) struct LostRow {
     pub(super) fact: Fact,
     pub(super) stage: LossStage,
     #[serde(flatten)]

@@ -1,13 +1,14 @@
 //! A frame as lines of text: numbers on the left, where they stand still, names on the right, where they may be long.
 
 use super::ends::Names;
-use super::frame::{Cause, Frame, Listening, Namespace};
+use super::frame::{CauseRow, Frame, Listening, Namespace};
 use super::tally::{Counts, Span};
 use crate::explain::verdict::UNEXPLAINED;
 use crate::sink::Clean;
 use crate::sink::clock::{self, Clock};
 use crate::sink::losses;
 use crate::sink::paint::{Ink, Paint};
+use crate::sink::wrap::wrap;
 
 /// How much room there is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,7 +27,7 @@ pub(super) fn lines(
     paint: Paint,
 ) -> Vec<String> {
     let mut lines = head(frame, host, clock);
-    let (tail, sections) = (remarks(frame), sections(frame));
+    let (tail, sections) = (remarks(frame, size.columns), sections(frame));
     let room = size.rows.map(|rows| rows.saturating_sub(lines.len() + tail.len()));
     lines.extend(fitted(sections, room));
     lines.extend(tail);
@@ -139,7 +140,7 @@ fn sections(frame: &Frame) -> Vec<Section> {
 }
 
 /// What hurts nobody, on one line.
-fn folded(benign: &[&Cause]) -> Option<Row> {
+fn folded(benign: &[&CauseRow]) -> Option<Row> {
     let mut sum = benign.first()?.counts;
     benign[1..].iter().for_each(|cause| sum += cause.counts);
     let each =
@@ -176,7 +177,7 @@ impl Section {
         }
         self.rows.extend(self.last);
         let heading =
-            format!("{:>8}{:>8}{:>8}{:>9}  {}", "10 s", "1 min", "start", "count", self.title);
+            format!("{:>8}{:>8}{:>8}{:>9}  {}", "/s: 10 s", "1 min", "start", "count", self.title);
         let head = [Line::plain(""), Line::heading(heading)];
         head.into_iter().chain(self.rows.into_iter().map(Row::line)).collect()
     }
@@ -262,7 +263,7 @@ fn namespace(netns: &Namespace) -> String {
 }
 
 /// What else is to be known.
-fn remarks(frame: &Frame) -> Vec<Line> {
+fn remarks(frame: &Frame, columns: usize) -> Vec<Line> {
     let lost = frame.lost.iter().map(|lost| {
         let count = lost.counts.since_start.count;
         losses::sentence_of(count, lost.fact, lost.stage).to_string()
@@ -271,7 +272,8 @@ fn remarks(frame: &Frame) -> Vec<Line> {
         frame.amended.iter().map(|amended| format!("{} {}", amended.cause, amended.count));
     let amended = listed("later known better: ", amended);
     let blind = listed("not seen, or not all: ", frame.blind.iter().map(ToString::to_string));
-    let remarks: Vec<_> = lost.chain(amended).chain(blind).map(Line::plain).collect();
+    let remarks = lost.chain(amended).chain(blind);
+    let remarks: Vec<_> = remarks.flat_map(|text| wrap(text, columns)).map(Line::plain).collect();
     let gap = (!remarks.is_empty()).then(|| Line::plain(""));
     gap.into_iter().chain(remarks).collect()
 }
@@ -293,7 +295,7 @@ mod tests {
 
     use super::super::board::Board;
     use super::*;
-    use crate::event::Owner;
+    use crate::event::{Fact, Owner};
     use crate::explain::verdict::Verdict;
     use crate::sink::samples;
 
@@ -331,20 +333,20 @@ mod tests {
         let expected = r"tcpwatch top on node\u{1b}[2J1, 2026-11-21 12:05:00.000+00:00, 60.0 s watched
 331 resets (1 seen at both ends): 330 explained, 1 unexplained; 12 events lost
 
-    10 s   1 min   start    count  symptom
+/s: 10 s   1 min   start    count  symptom
     0.50    5.50    5.50      330  refused
     0.10    0.02    0.02        1  reset
 
-    10 s   1 min   start    count  cause
+/s: 10 s   1 min   start    count  cause
     0.50    0.50    0.50       30  no-listener
     0.10    0.02    0.02        1  unexplained
        -    5.00    5.00      300  benign: scan 300
 
-    10 s   1 min   start    count  client -> server, most frequent cause
+/s: 10 s   1 min   start    count  client -> server, most frequent cause
     0.50    0.50    0.50       30  10.0.0.9 (curl) -> 10.0.0.1:80, no-listener
     0.10    0.02    0.02        1  fd00::9 -> [fd00::1]:80 (ngi\u{1b}[31mnx), unexplained
 
-    10 s   1 min   start    count  server on this host, most frequent cause
+/s: 10 s   1 min   start    count  server on this host, most frequent cause
     0.50    0.50    0.50       30  10.0.0.1:80 in shop, no-listener
     0.10    0.02    0.02        1  [fd00::1]:80 (ngi\u{1b}[31mnx) in net:[4026532201], unexplained
 
@@ -365,6 +367,19 @@ not seen, or not all: conntrack entries destroyed";
             "{text}"
         );
         assert!(text.contains(r"  [fd00::1]:80 (ngi\u{1b}[31mnx) in net:[40265…"), "{text}");
+    }
+
+    #[test]
+    fn remarks_are_told_to_the_end() {
+        let mut frame = minute();
+        frame.blind = Fact::ALL.to_vec();
+        let text = page(&frame, Size { columns: 80, rows: None }, Paint::PLAIN);
+        assert!(
+            text.ends_with(
+                " conntrack\nentries destroyed, packets rejected, packets invalid to conntrack"
+            ),
+            "{text}"
+        );
     }
 
     #[test]

@@ -40,6 +40,11 @@ impl Schedule {
         Some(end)
     }
 
+    /// Time has come this far.
+    pub(super) fn now(&self) -> Time {
+        self.now
+    }
+
     /// A page that ends here leaves nothing out.
     pub(super) fn end(&self) -> u64 {
         self.now.since(self.since).as_secs() + 1
