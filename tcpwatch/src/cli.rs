@@ -17,7 +17,9 @@ pub use top::{Form, Top};
 
 use crate::event::{NetNs, Way};
 use crate::explain::verdict::Direction;
-use crate::filter::{FORMS, Filter, Namespace, Net, Ports, Span, When, cause_codes};
+use crate::filter::{
+    FORMS, Filter, Namespace, Net, Ports, Span, When, catalogue_codes, cause_codes,
+};
 use crate::recording::{Flight, Trigger};
 
 /// Why was this connection reset? TCP resets explained from the Linux kernel, live.
@@ -75,8 +77,13 @@ pub enum Command {
     #[command(after_help = EXPORT_EXAMPLES)]
     Export(Export),
 
-    /// List the causes tcpwatch can name
-    Causes,
+    /// List the causes tcpwatch can name, or tell all about one
+    #[command(after_help = CAUSES_EXAMPLES)]
+    Causes(Causes),
+
+    /// Say what a line of an application's log means, and how to know why it happened
+    #[command(after_help = WHY_EXAMPLES)]
+    Why(Why),
 
     /// Make a well-known incident in network namespaces of its own, and explain it as it happens
     #[command(after_help = DEMO_EXAMPLES)]
@@ -96,7 +103,11 @@ impl Command {
             Self::Demo(args) => args.recording.complaint(),
             Self::Record(args) => args.how.complaint(Destination::of(&args.to)),
             Self::Anonymize(args) => args.keeping.complaint(Destination::of(&args.to)),
-            Self::Replay(_) | Self::Export(_) | Self::DemoActor(_) | Self::Causes => None,
+            Self::Replay(_)
+            | Self::Export(_)
+            | Self::DemoActor(_)
+            | Self::Causes(_)
+            | Self::Why(_) => None,
         }
     }
 }
@@ -248,6 +259,32 @@ pub struct Anonymize {
 
     #[command(flatten)]
     pub keeping: Keeping,
+}
+
+#[derive(Args, Debug)]
+pub struct Causes {
+    /// Tell all about this cause: what it means, how it is proven, what looks alike, what to do
+    #[arg(value_name = "CODE", value_parser = parse_code)]
+    pub code: Option<String>,
+
+    /// Format of what goes to stdout
+    #[arg(short, long, value_enum, default_value_t = Output::Text)]
+    pub output: Output,
+}
+
+#[derive(Args, Debug)]
+pub struct Why {
+    /// The line, best in quotes; an error number or its name will do. Without it, or with -, a log is read from stdin
+    #[arg(value_name = "LINE")]
+    pub line: Vec<String>,
+
+    /// Format of what goes to stdout
+    #[arg(short, long, value_enum, default_value_t = Output::Text)]
+    pub output: Output,
+
+    /// Then watch this kernel for such resets, as the command that was printed does
+    #[arg(long, requires = "line")]
+    pub live: bool,
 }
 
 /// How to record.
@@ -403,7 +440,7 @@ pub struct DemoActor {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Output {
-    /// One line per reset
+    /// Text to read; of resets, one line each
     Text,
     /// One JSON object per line, see docs/schema/verdict.schema.json
     Json,
@@ -481,6 +518,25 @@ pub enum Netns {
     /// The one this process lives in.
     OfProcess(u32),
 }
+
+fn parse_code(text: &str) -> Result<String, String> {
+    if catalogue_codes().any(|known| known == text) {
+        return Ok(text.into());
+    }
+    let mut near: Vec<_> = catalogue_codes()
+        .map(|known| (strsim::jaro_winkler(text, known), known))
+        .filter(|(likeness, _)| *likeness > NEAR)
+        .collect();
+    near.sort_by(|one, other| other.0.total_cmp(&one.0));
+    let names: Vec<_> = near.into_iter().take(3).map(|(_, known)| known).collect();
+    Err(match names.as_slice() {
+        [] => "no cause has that name; `tcpwatch causes` lists them".into(),
+        names => format!("no cause has that name; near it: {}", names.join(", ")),
+    })
+}
+
+/// Of 1: what is less alike is no slip of the pen.
+const NEAR: f64 = 0.8;
 
 fn parse_way(text: &str) -> Result<Way, String> {
     let ways = [Way::Fentry, Way::Kprobe, Way::Tracepoint];
@@ -622,7 +678,25 @@ Examples:
   tcpwatch export incident.tcpw.jsonl.zst --to pcapng -o incident.pcapng
   tshark -r incident.pcapng -Y 'frame.comment contains \"conntrack-expired\"'
   tcpwatch export /var/lib/tcpwatch --to csv --cause unexplained > open-questions.csv
+  tcpwatch export /var/lib/tcpwatch --to csv --since -1h --until -30m -o half-an-hour.csv
   tcpwatch export /var/lib/tcpwatch --to json | jq -r 'select(.type == \"verdict\").cause' | sort | uniq -c";
+
+const CAUSES_EXAMPLES: &str = "\
+Examples:
+  tcpwatch causes                         one line for each
+  tcpwatch causes conntrack-expired       how it is proven, what looks alike, what to do
+  tcpwatch causes -o json | jq -r 'select(.benign).code'
+The same pages are in docs/causes.";
+
+const WHY_EXAMPLES: &str = "\
+Examples:
+  tcpwatch why 'recv() failed (104: Connection reset by peer) while reading response header from upstream'
+  tcpwatch why '503 UC'
+  tcpwatch why ECONNREFUSED
+  tcpwatch why < /var/log/nginx/error.log              what a whole log says, with counts
+  kubectl logs deploy/shop | tcpwatch why -o json | jq -r .command
+  sudo tcpwatch why --live 'dial tcp 10.0.0.5:8080: connect: connection refused'
+Needs neither root nor a network. Exit codes: 0 the line is known, 1 it is not.";
 
 const EXIT_CODES: &str = "\
 Exit codes: 0 ok, 1 failure (the message says the next step), 2 wrong usage, 3 a gate was not met.

@@ -21,6 +21,7 @@ pub mod report;
 pub mod segment;
 pub mod socket;
 pub mod sysctl;
+pub mod tally;
 pub mod top;
 pub mod verdict;
 pub mod watch;

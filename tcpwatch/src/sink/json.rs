@@ -137,6 +137,16 @@ fn lines(clock: &mut Clock, explanation: &Explanation) -> Vec<EvidenceLine> {
     evidence.into_iter().map(|line| EvidenceLine::of(line, clock)).collect()
 }
 
+/// One value on a line of its own, harmless to a terminal.
+pub fn json_line(value: &impl Serialize) -> String {
+    let mut text = Vec::new();
+    let mut to = serde_json::Serializer::with_formatter(&mut text, Harmless);
+    // Into memory: nothing that can fail.
+    _ = value.serialize(&mut to);
+    text.push(b'\n');
+    String::from_utf8_lossy(&text).into_owned()
+}
+
 #[derive(Serialize)]
 struct Object<'a> {
     schema: u32,
@@ -561,7 +571,7 @@ mod tests {
         });
         let lines: Vec<Value> =
             text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-        let schema = Schema::published();
+        let schema = Schema::published("verdict");
         for line in &lines {
             assert_eq!(schema.complaints(line), [""; 0], "{line}");
         }
@@ -599,7 +609,7 @@ mod tests {
             json.lost(&samples::lost()).unwrap();
             json.totals(&samples::summary(&totals)).unwrap();
         });
-        let schema = Schema::published();
+        let schema = Schema::published("verdict");
         assert_eq!(text.lines().count(), 8);
         for line in text.lines() {
             let value: Value = serde_json::from_str(line).unwrap();
@@ -614,7 +624,7 @@ mod tests {
         verdict["id"] = "17".into();
         verdict["extra"] = true.into();
         verdict.as_object_mut().unwrap().remove("remedy");
-        let complaints = Schema::published().complaints(&verdict).join("\n");
+        let complaints = Schema::published("verdict").complaints(&verdict).join("\n");
         for place in ["$.certainty", "$.id", "$.extra", "$.remedy"] {
             assert!(complaints.contains(place), "{place} is not in\n{complaints}");
         }

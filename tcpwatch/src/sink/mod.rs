@@ -17,13 +17,16 @@ mod json;
 mod line;
 mod losses;
 mod out;
+pub mod page;
 mod paint;
 #[cfg(feature = "parquet")]
 mod parquet;
 mod pcapng;
+mod sheet;
 mod table;
 mod top;
 mod totals;
+pub mod why;
 mod wrap;
 
 use std::io;
@@ -38,7 +41,7 @@ pub use clock::Clock;
 pub use csv::Csv;
 pub use escape::Clean;
 pub use explain::Explain;
-pub use json::{Json, SCHEMA};
+pub use json::{Json, SCHEMA, json_line};
 pub use line::Line;
 pub use paint::Paint;
 #[cfg(feature = "parquet")]

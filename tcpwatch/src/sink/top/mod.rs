@@ -133,11 +133,6 @@ mod tests {
     use crate::sink::schema::Schema;
     use crate::sink::{Clock, Paint, samples};
 
-    fn published() -> Schema {
-        let text = include_str!("../../../../docs/schema/top.schema.json");
-        Schema(serde_json::from_str(text).unwrap())
-    }
-
     fn after(ms: u64) -> Time {
         samples::START.plus(Duration::from_millis(ms))
     }
@@ -201,7 +196,7 @@ mod tests {
         let text = String::from_utf8(bytes).unwrap();
         let lines: Vec<Value> =
             text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-        let schema = published();
+        let schema = Schema::published("top");
         for line in &lines {
             assert_eq!(schema.complaints(line), [""; 0], "{line}");
         }
@@ -230,7 +225,7 @@ mod tests {
         top["causes"][0]["benign"] = "perhaps".into();
         top["extra"] = true.into();
         top.as_object_mut().unwrap().remove("lost");
-        let complaints = published().complaints(&top).join("\n");
+        let complaints = Schema::published("top").complaints(&top).join("\n");
         for place in ["$.causes[0].benign", "$.extra", "$.lost"] {
             assert!(complaints.contains(place), "{place} is not in\n{complaints}");
         }
@@ -238,7 +233,11 @@ mod tests {
 
     #[test]
     fn what_both_schemas_define_is_the_same() {
-        let (Schema(top), Schema(verdict)) = (published(), Schema::published());
+        let [top, verdict]: [Value; 2] = [
+            include_str!("../../../../docs/schema/top.schema.json"),
+            include_str!("../../../../docs/schema/verdict.schema.json"),
+        ]
+        .map(|text| serde_json::from_str(text).unwrap());
         for (here, there) in [
             ("/$defs/totals", "/$defs/totals"),
             ("/$defs/namespace", "/$defs/namespace"),

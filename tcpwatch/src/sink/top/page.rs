@@ -375,9 +375,7 @@ not seen, or not all: conntrack entries destroyed";
         frame.blind = Fact::ALL.to_vec();
         let text = page(&frame, Size { columns: 80, rows: None }, Paint::PLAIN);
         assert!(
-            text.ends_with(
-                " conntrack\nentries destroyed, packets rejected, packets invalid to conntrack"
-            ),
+            text.ends_with("\ndestroyed, packets rejected, packets invalid to conntrack"),
             "{text}"
         );
     }
