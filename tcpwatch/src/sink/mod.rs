@@ -17,6 +17,7 @@ mod json;
 mod line;
 mod losses;
 mod out;
+mod owner;
 pub mod page;
 mod paint;
 #[cfg(feature = "parquet")]
