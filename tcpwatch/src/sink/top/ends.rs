@@ -64,9 +64,10 @@ pub(super) struct Names(Vec<String>);
 
 impl Names {
     pub(super) fn learn(&mut self, owner: Option<&Owner>) {
-        let Some(Owner { command, .. }) = owner else { return };
-        if self.0.len() < FEW && !self.0.contains(command) {
-            self.0.push(command.clone());
+        let Some(owner) = owner.filter(|_| self.0.len() < FEW) else { return };
+        let name = name(owner);
+        if !self.0.contains(&name) {
+            self.0.push(name);
         }
     }
 
@@ -74,6 +75,15 @@ impl Names {
     pub(super) fn text(&self) -> String {
         let more = if self.0.len() == FEW { ",…" } else { "" };
         self.0.join(",") + more
+    }
+}
+
+/// Without its pid, which changes from one connection to the next.
+fn name(owner: &Owner) -> String {
+    let command = &owner.command;
+    match owner.pod_name().or_else(|| owner.container_name()) {
+        Some(place) => format!("{command} in {place}"),
+        None => command.clone(),
     }
 }
 
@@ -97,6 +107,7 @@ impl Both {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::event::PodName;
     use crate::sink::samples;
 
     fn pair(verdict: &Verdict) -> (String, String) {
@@ -159,8 +170,7 @@ mod tests {
         names.learn(None);
         assert_eq!(names.text(), "");
         let learn = |names: &mut Names, command: &str| {
-            let owner = Owner { command: command.into(), ..samples::received().owner.unwrap() };
-            names.learn(Some(&owner));
+            names.learn(Some(&Owner::named(812, command)));
         };
         for command in ["curl", "curl", "wget"] {
             learn(&mut names, command);
@@ -170,5 +180,21 @@ mod tests {
             learn(&mut names, command);
         }
         assert_eq!(names.text(), "curl,wget,java,…");
+    }
+
+    #[test]
+    fn a_pod_or_a_container_is_a_better_name_than_a_program_alone() {
+        let named = |owner: Owner| {
+            let mut names = Names::default();
+            names.learn(Some(&owner));
+            names.text()
+        };
+        let nginx = || Owner::named(77, "nginx");
+        let pod = PodName { namespace: "shop".into(), name: "web-0".into() };
+        let in_pod = Owner { pod: Some(pod), container: Some("web".into()), ..nginx() };
+        assert_eq!(named(in_pod), "nginx in shop/web-0");
+        assert_eq!(named(Owner { container: Some("web".into()), ..nginx() }), "nginx in web");
+        let service = Some("/system.slice/nginx.service".into());
+        assert_eq!(named(Owner { cgroup: service, ..nginx() }), "nginx");
     }
 }
