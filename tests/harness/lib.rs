@@ -15,6 +15,7 @@ pub mod namespace;
 pub mod need;
 pub mod network;
 pub mod patience;
+pub mod privileges;
 pub mod recording;
 pub mod remote;
 pub mod replay;

@@ -18,6 +18,7 @@ mod listener;
 mod netfilter;
 mod overflow;
 mod owners;
+mod privileges;
 mod received;
 mod recording;
 mod replies;
@@ -57,6 +58,7 @@ fn scenarios() -> Vec<Scenario> {
         received::scenarios(),
         unexplained::scenarios(),
         owners::scenarios(),
+        privileges::scenarios(),
         storm::scenarios(),
         top::scenarios(),
         demo::scenarios(),
