@@ -1,6 +1,7 @@
 //! What the user can say. Parsing only: nothing is opened here.
 
 mod keeping;
+mod top;
 
 use std::ffi::OsString;
 use std::num::NonZeroU64;
@@ -12,6 +13,7 @@ use clap::error::ErrorKind;
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 
 pub use keeping::{Destination, Keeping};
+pub use top::{Form, Top};
 
 use crate::event::{NetNs, Way};
 use crate::explain::verdict::Direction;
@@ -55,6 +57,10 @@ pub enum Command {
     #[command(after_help = RST_EXAMPLES)]
     Rst(Rst),
 
+    /// Show how many resets of which kind, between whom: a page that is drawn anew, or a block per interval
+    #[command(after_help = top::EXAMPLES)]
+    Top(Top),
+
     /// Record what the kernel tells, to be explained later or elsewhere
     #[command(after_help = RECORD_EXAMPLES)]
     Record(Record),
@@ -93,6 +99,7 @@ impl Command {
     fn complaint(&self) -> Option<String> {
         match self {
             Self::Rst(args) => args.recording.complaint(),
+            Self::Top(args) => args.recording.complaint(),
             Self::Demo(args) => args.recording.complaint(),
             Self::Record(args) => args.how.complaint(Destination::of(&args.to)),
             Self::Anonymize(args) => args.keeping.complaint(Destination::of(&args.to)),

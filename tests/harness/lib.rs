@@ -15,6 +15,7 @@ pub mod namespace;
 pub mod need;
 pub mod network;
 pub mod patience;
+pub mod privileges;
 pub mod recording;
 pub mod remote;
 pub mod replay;
@@ -23,6 +24,7 @@ pub mod segment;
 pub mod socket;
 pub mod sysctl;
 pub mod tally;
+pub mod top;
 pub mod verdict;
 pub mod watch;
 

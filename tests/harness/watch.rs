@@ -3,6 +3,7 @@
 use std::env;
 use std::ffi::OsString;
 use std::fmt::Display;
+use std::fs;
 use std::io::{BufRead, BufReader, Read};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::os::unix::process::CommandExt;
@@ -21,6 +22,7 @@ use serde_json::Value;
 
 use crate::namespace::Namespace;
 use crate::patience::{PATIENCE, wait_for};
+use crate::privileges::{Capability, restrict};
 use crate::recording;
 use crate::report::Report;
 use crate::tally;
@@ -60,6 +62,25 @@ impl Watch {
         let mut command = Command::new(program());
         command.arg("record").args(options);
         Self::start(command, &[])
+    }
+
+    /// Started by nobody, with these capabilities and no other. Makes no recording: nobody owns no folder.
+    pub fn as_nobody(namespaces: &[&Namespace], capabilities: &[Capability]) -> Self {
+        let mut command = Command::new(program());
+        command.args(["rst", "-o", "json"]);
+        restricted_to(namespaces, &mut command);
+        avoiding(&mut command);
+        restrict(&mut command, capabilities);
+        Self::start(command, namespaces)
+    }
+
+    /// `tcpwatch top` on these namespaces.
+    pub fn top(namespaces: &[&Namespace], options: &[&str]) -> Self {
+        let mut command = Command::new(program());
+        command.arg("top").args(options);
+        restricted_to(namespaces, &mut command);
+        as_asked_for(&mut command);
+        Self::start(command, namespaces)
     }
 
     fn start(mut command: Command, namespaces: &[&Namespace]) -> Self {
@@ -114,6 +135,21 @@ impl Watch {
         if self.heard.first(declares).is_none() {
             self.fail(&format!("tcpwatch did not declare {fact} {what}"));
         }
+    }
+
+    /// Waits for a line on stdout, JSON or text, of which this holds.
+    pub fn expect_line(&self, what: &str, holds: impl Fn(&Value) -> bool) {
+        if self.heard.first(|line| holds(line).then_some(())).is_none() {
+            self.fail(&format!("tcpwatch did not say {what}"));
+        }
+    }
+
+    /// What the kernel says of its process: a line of `/proc/PID/status`.
+    pub fn status(&self, name: &str) -> String {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.pid()));
+        let status = status.expect("tcpwatch still runs");
+        let line = status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(":\t"));
+        line.unwrap_or_else(|| self.fail(&format!("its status has no {name}"))).to_owned()
     }
 
     /// Waits for a later word on a verdict.
@@ -182,7 +218,7 @@ impl Watch {
         let mut byte = [0; 1];
         // The end of the pipe without a byte: it died before it was ready.
         let said = readable.is_ok_and(|fds| fds > 0)
-            && std::fs::File::from(ready).read(&mut byte).is_ok_and(|n| n > 0);
+            && fs::File::from(ready).read(&mut byte).is_ok_and(|n| n > 0);
         if !said {
             let _ = self.child.kill();
             let status = self.wait();
@@ -280,11 +316,15 @@ pub(crate) fn restricted_to(namespaces: &[&Namespace], command: &mut Command) {
 
 /// What whoever runs the scenarios wants of every run.
 fn as_asked_for(command: &mut Command) {
-    if let Some(ways) = env::var_os("TCPWATCH_AVOID") {
-        command.arg("--avoid").arg(ways);
-    }
+    avoiding(command);
     if let Some(file) = recording::take() {
         command.arg("--record").arg(file);
+    }
+}
+
+fn avoiding(command: &mut Command) {
+    if let Some(ways) = env::var_os("TCPWATCH_AVOID") {
+        command.arg("--avoid").arg(ways);
     }
 }
 

@@ -18,12 +18,14 @@ mod listener;
 mod netfilter;
 mod overflow;
 mod owners;
+mod privileges;
 mod received;
 mod recording;
 mod replies;
 mod runner;
 mod scenario;
 mod storm;
+mod top;
 mod unexplained;
 
 use std::process::{self, ExitCode};
@@ -56,7 +58,9 @@ fn scenarios() -> Vec<Scenario> {
         received::scenarios(),
         unexplained::scenarios(),
         owners::scenarios(),
+        privileges::scenarios(),
         storm::scenarios(),
+        top::scenarios(),
         demo::scenarios(),
         recording::scenarios(),
     ]

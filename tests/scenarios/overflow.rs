@@ -18,7 +18,7 @@ scenarios! {
 }
 
 /// The knob that makes the kernel answer an overflow with a RST.
-const ABORT: &str = "net.ipv4.tcp_abort_on_overflow";
+pub(crate) const ABORT: &str = "net.ipv4.tcp_abort_on_overflow";
 
 /// A server has stopped calling accept() and its queue is full when the last ACK of one more handshake comes. With
 /// tcp_abort_on_overflow=1 the kernel answers that ACK with a RST: the client, connected for a moment, is reset.
@@ -140,20 +140,20 @@ fn an_ipv4_client_of_an_ipv6_listener_is_one_reset_with_ipv4_addresses(_: Ip) {
 }
 
 /// A server that has stopped calling `accept()`, with the clients that wait for it.
-struct Crowded<'a> {
+pub(crate) struct Crowded<'a> {
     host: &'a Host,
     listener: TcpListener,
     waiting: Vec<TcpStream>,
 }
 
 impl<'a> Crowded<'a> {
-    fn listens(host: &'a Host, address: SocketAddr) -> Self {
+    pub(crate) fn listens(host: &'a Host, address: SocketAddr) -> Self {
         let listener = host.namespace.listen_with(address, &Listen { backlog: 1, v6_only: false });
         Self { host, listener, waiting: Vec::new() }
     }
 
     /// Its last ACK is held back until it sends data (TCP_DEFER_ACCEPT): it is connected, the server does not know yet.
-    fn client_whose_handshake_is_open(&mut self) -> TcpStream {
+    pub(crate) fn client_whose_handshake_is_open(&mut self) -> TcpStream {
         defer_accept(&self.listener, 60);
         let client = self.host.namespace.connect(self.host.address());
         wait_for("the request socket", || {
@@ -164,7 +164,7 @@ impl<'a> Crowded<'a> {
     }
 
     /// Other clients come until the accept queue is full.
-    fn fills_up(&mut self) -> (u32, u32) {
+    pub(crate) fn fills_up(&mut self) -> (u32, u32) {
         loop {
             let (len, limit) = accept_queue(&self.listener);
             if len > limit {
@@ -186,7 +186,7 @@ fn overflows(host: &Host) -> i64 {
     host.namespace.counters().get("ListenOverflows")
 }
 
-fn overflow_sent(host: &Host, server: SocketAddr, client: SocketAddr) -> Expected {
+pub(crate) fn overflow_sent(host: &Host, server: SocketAddr, client: SocketAddr) -> Expected {
     Expected::sent(&host.namespace, server, client).because("accept-queue-overflow").reset()
 }
 

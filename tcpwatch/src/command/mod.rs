@@ -20,6 +20,8 @@ mod rst;
 mod signals;
 mod stdout;
 #[cfg(feature = "live")]
+mod top;
+#[cfg(feature = "live")]
 mod urgent;
 mod view;
 #[cfg(feature = "live")]
@@ -35,13 +37,19 @@ pub fn run(cli: &Cli) -> anyhow::Result<()> {
         #[cfg(feature = "live")]
         Command::Rst(args) => rst::run(args, verbose),
         #[cfg(feature = "live")]
+        Command::Top(args) => top::run(args, verbose),
+        #[cfg(feature = "live")]
         Command::Record(args) => record::run(args, verbose),
         #[cfg(feature = "live")]
         Command::Demo(args) => demo::run(args, verbose),
         #[cfg(feature = "live")]
         Command::DemoActor(args) => crate::demo::play(&args.name, args.within),
         #[cfg(not(feature = "live"))]
-        Command::Rst(_) | Command::Record(_) | Command::Demo(_) | Command::DemoActor(_) => {
+        Command::Rst(_)
+        | Command::Top(_)
+        | Command::Record(_)
+        | Command::Demo(_)
+        | Command::DemoActor(_) => {
             anyhow::bail!(
                 "this tcpwatch was built without support for watching a kernel. Build it on Linux, with the feature `live`"
             )

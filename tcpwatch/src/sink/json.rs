@@ -42,9 +42,7 @@ impl<W: Write> Json<W> {
 
     fn write(&mut self, body: Body<'_>) -> io::Result<()> {
         let line = Object { schema: SCHEMA, host: self.host.as_deref(), body };
-        let mut to = serde_json::Serializer::with_formatter(&mut self.out.bytes, Harmless);
-        line.serialize(&mut to)?;
-        self.out.bytes.push(b'\n');
+        write_line(&mut self.out.bytes, &line)?;
         self.out.relieve()
     }
 
@@ -121,6 +119,19 @@ impl<W: Write> Sink for Json<W> {
     fn flush(&mut self) -> io::Result<()> {
         self.out.drain()
     }
+}
+
+/// One object that commands no terminal.
+pub(super) fn write_line(out: &mut Vec<u8>, line: &impl Serialize) -> io::Result<()> {
+    line.serialize(&mut serde_json::Serializer::with_formatter(&mut *out, Harmless))?;
+    out.push(b'\n');
+    Ok(())
+}
+
+/// The account of a run, for other kinds of lines before it.
+pub(super) fn write_account(out: &mut Vec<u8>, summary: &Summary<'_>) -> io::Result<()> {
+    let body = Body::Totals(Totals::of(summary));
+    write_line(out, &Object { schema: SCHEMA, host: None, body })
 }
 
 fn lines(clock: &mut Clock, explanation: &Explanation) -> Vec<EvidenceLine> {

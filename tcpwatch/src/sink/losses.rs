@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use crate::event::{EventsLost, LossStage, Time};
+use crate::event::{EventsLost, Fact, LossStage, Time};
 
 /// Losses not told yet.
 #[derive(Default)]
@@ -40,7 +40,12 @@ impl Losses {
 
 /// What was lost and why, without the time.
 pub(super) fn sentence(lost: &EventsLost) -> impl fmt::Display {
-    let (count, fact, why) = (lost.count, lost.fact, reason(lost.stage));
+    sentence_of(lost.count, lost.fact, lost.stage)
+}
+
+/// The same where it was added up elsewhere.
+pub(super) fn sentence_of(count: u64, fact: Fact, stage: LossStage) -> impl fmt::Display {
+    let why = reason(stage);
     fmt::from_fn(move |f| write!(f, "lost {count} ({fact}): {why}"))
 }
 

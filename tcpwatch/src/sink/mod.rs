@@ -25,6 +25,7 @@ mod parquet;
 mod pcapng;
 mod sheet;
 mod table;
+mod top;
 mod totals;
 pub mod why;
 mod wrap;
@@ -47,6 +48,7 @@ pub use paint::Paint;
 #[cfg(feature = "parquet")]
 pub use parquet::Parquet;
 pub use pcapng::Pcapng;
+pub use top::{Size, Top};
 
 /// Where conclusions go. An error means that nobody reads any more.
 pub trait Sink {

@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 pub(super) struct Schema(Value);
 
 impl Schema {
-    /// By its name: `verdict`, `recording`.
+    /// By its name: `verdict`, `recording`, `top`.
     pub(super) fn published(name: &str) -> Self {
         let published = PUBLISHED.iter().find(|(of, _)| *of == name);
         let (_, text) = published.unwrap_or_else(|| panic!("no schema is called {name}"));
@@ -196,7 +196,8 @@ fn check_time(value: &Value, place: &str, out: &mut Vec<String>) {
     }
 }
 
-const PUBLISHED: [(&str, &str); 2] = [
+const PUBLISHED: [(&str, &str); 3] = [
     ("verdict", include_str!("../../../docs/schema/verdict.schema.json")),
     ("recording", include_str!("../../../docs/schema/recording.schema.json")),
+    ("top", include_str!("../../../docs/schema/top.schema.json")),
 ];

@@ -42,16 +42,16 @@ impl Capability {
                 "Without it eBPF programs cannot read kernel memory, so no reset is seen."
             }
             Self::NetAdmin => {
-                "Without it conntrack events arrive through a small buffer and are lost in bursts."
+                "Without it conntrack events cannot be heard by netlink, and firewall rules stay nameless."
             }
             Self::SysAdmin => {
                 "Without it other network namespaces cannot be entered, and what is in them stays unknown."
             }
             Self::SysPtrace => {
-                "Without it the files of other users' processes cannot be looked up, so owners stay unknown."
+                "Without it namespaces that have no name, as of containers, are not found, and owners stay unknown."
             }
             Self::DacReadSearch => {
-                "Without it closed directories stay closed: owners and names of namespaces may be unknown."
+                "Without it the open files of other users' processes cannot be listed, so owners stay unknown."
             }
         }
     }
@@ -68,12 +68,27 @@ impl Capability {
         }
     }
 
-    /// CAP_SYS_ADMIN stands in for the two that were split off from it in 5.8
-    /// (include/linux/capability.h, `bpf_capable`, `perfmon_capable`).
+    /// CAP_SYS_ADMIN stands in for the two that were split off from it in 5.8 (include/linux/capability.h,
+    /// `bpf_capable`, `perfmon_capable`), CAP_DAC_OVERRIDE for what opens directories (fs/namei.c,
+    /// `generic_permission`).
     fn is_in(self, effective: u64) -> bool {
-        let has = |capability: Self| effective & (1 << capability.bit()) != 0;
-        has(self) || (matches!(self, Self::Bpf | Self::Perfmon) && has(Self::SysAdmin))
+        let has = |bit: u32| effective & (1 << bit) != 0;
+        let stand_in = match self {
+            Self::Bpf | Self::Perfmon => has(Self::SysAdmin.bit()),
+            Self::DacReadSearch => has(DAC_OVERRIDE),
+            Self::NetAdmin | Self::SysAdmin | Self::SysPtrace => false,
+        };
+        has(self.bit()) || stand_in
     }
+}
+
+const DAC_OVERRIDE: u32 = 1;
+
+/// The open files of all processes can be looked up, those of other users too (fs/proc/fd.c, `proc_fd_permission`,
+/// `proc_fd_access_allowed`).
+pub fn see_all_files() -> bool {
+    let needed = [Capability::SysPtrace, Capability::DacReadSearch];
+    !missing().iter().any(|missing| needed.contains(missing))
 }
 
 /// Those this process does not hold. All, when that cannot be read, or when what it holds counts only inside a user
@@ -143,6 +158,12 @@ mod tests {
         let admin = 1 << Capability::SysAdmin.bit();
         let held = Capability::ALL.map(|c| c.is_in(admin));
         assert_eq!(held, [true, true, false, true, false, false]);
+    }
+
+    #[test]
+    fn who_overrides_permissions_can_read_directories() {
+        assert!(Capability::DacReadSearch.is_in(1 << DAC_OVERRIDE));
+        assert!(!Capability::SysPtrace.is_in(1 << DAC_OVERRIDE));
     }
 
     #[test]

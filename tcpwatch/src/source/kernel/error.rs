@@ -11,8 +11,8 @@ use crate::btf::BtfError;
 pub enum OpenError {
     #[error(
         "{} is missing, and without it the kernel takes no programs from us. Run it as root (sudo tcpwatch rst), or \
-         give the unit or container CAP_BPF and CAP_PERFMON (to watch), CAP_NET_ADMIN, CAP_SYS_ADMIN and \
-         CAP_SYS_PTRACE (to look into other namespaces and processes)",
+         give the unit or container CAP_BPF and CAP_PERFMON (to watch), CAP_SYS_ADMIN, CAP_SYS_PTRACE, \
+         CAP_DAC_READ_SEARCH (to look into other namespaces and processes) and CAP_NET_ADMIN (for conntrack)",
         .0.name()
     )]
     Capability(Capability),

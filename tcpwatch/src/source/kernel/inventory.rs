@@ -11,7 +11,7 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::capabilities::{self, Capability};
+use super::capabilities;
 use super::names::Names;
 use super::netns::{self, Place};
 use super::pace::Pace;
@@ -58,8 +58,7 @@ impl Inventory {
             reactions: Pace::new(LOOK_FLOOR, 20),
             scanned: 0,
             names: Names::new(host_root),
-            sees_all: procfs::shows_all()
-                && !capabilities::missing().contains(&Capability::SysPtrace),
+            sees_all: procfs::shows_all() && capabilities::see_all_files(),
         }
     }
 
