@@ -22,6 +22,7 @@
 //! * `explain`: a `Case` is a view of what is known of one reset; each file under `explain/cause` is one cause.
 //! * `fleet`: where recordings of several hosts are read together, puts their conclusions in one order and joins both
 //!   ends of a reset that went from one to another. A host never sees into the memory of another.
+//! * `doctor`: which settings of a host will produce resets: facts in, findings out, for `tcpwatch doctor`.
 //! * `sink`: verdicts to bytes, one format per file.
 //!
 //! # Deliberately absent
@@ -48,6 +49,7 @@ pub mod sink;
 pub mod fleet;
 pub mod timeline;
 pub mod engine;
+pub mod doctor;
 pub mod explain;
 pub mod memory;
 pub mod btf;
