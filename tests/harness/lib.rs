@@ -7,6 +7,7 @@ pub mod address;
 pub mod cgroup;
 pub mod counters;
 pub mod demo;
+pub mod doctor;
 pub mod folder;
 pub mod helper;
 pub mod module;

@@ -12,6 +12,7 @@ mod aborts;
 mod conntrack;
 mod delivery;
 mod demo;
+mod doctor;
 mod guest;
 mod handover;
 mod listener;
@@ -56,6 +57,7 @@ fn scenarios() -> Vec<Scenario> {
         unexplained::scenarios(),
         storm::scenarios(),
         demo::scenarios(),
+        doctor::scenarios(),
         recording::scenarios(),
     ]
     .concat()

@@ -2,6 +2,8 @@
 
 mod anonymize;
 mod causes;
+#[cfg(feature = "live")]
+mod doctor;
 mod export;
 #[cfg(feature = "live")]
 mod demo;
@@ -38,11 +40,17 @@ pub fn run(cli: &Cli) -> anyhow::Result<()> {
         #[cfg(feature = "live")]
         Command::Record(args) => record::run(args, verbose),
         #[cfg(feature = "live")]
+        Command::Doctor(args) => doctor::run(args),
+        #[cfg(feature = "live")]
         Command::Demo(args) => demo::run(args, verbose),
         #[cfg(feature = "live")]
         Command::DemoActor(args) => crate::demo::play(&args.name, args.within),
         #[cfg(not(feature = "live"))]
-        Command::Rst(_) | Command::Record(_) | Command::Demo(_) | Command::DemoActor(_) => {
+        Command::Rst(_)
+        | Command::Record(_)
+        | Command::Doctor(_)
+        | Command::Demo(_)
+        | Command::DemoActor(_) => {
             anyhow::bail!(
                 "this tcpwatch was built without support for watching a kernel. Build it with the feature `live`"
             )
@@ -53,5 +61,10 @@ pub fn run(cli: &Cli) -> anyhow::Result<()> {
         Command::Causes => causes::run(Stdout::open()?),
     }
 }
+
+/// All that was asked for was done and said; the answer is no.
+#[derive(Clone, Copy, Debug, thiserror::Error)]
+#[error("a gate was not met")]
+pub struct GateNotMet;
 
 const CANNOT_WRITE: &str = "cannot write the output. Make room, or send it elsewhere";

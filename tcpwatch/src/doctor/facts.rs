@@ -29,8 +29,6 @@ pub struct Sight {
     pub lockdown: &'static str,
     pub capabilities: Vec<Capability>,
     pub memory: LockedMemory,
-    /// Kernel fields that hooks would read and this kernel lacks, as sentences.
-    pub problems: Vec<String>,
 }
 
 /// The kernel's type information (BTF).
@@ -55,6 +53,8 @@ pub struct Capability {
 pub struct LockedMemory {
     /// Maps count against `RLIMIT_MEMLOCK`; since 5.11 they count against the memory of the cgroup. `None`: unknown.
     pub counted: Option<bool>,
+    /// What tcpwatch takes, in bytes.
+    pub needed: u64,
     /// The limit in force, in bytes; `None`: unlimited.
     pub limit: Option<u64>,
 }

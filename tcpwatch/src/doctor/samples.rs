@@ -41,8 +41,7 @@ pub(crate) fn sight() -> Sight {
         types: TypeInformation { path: "/sys/kernel/btf/vmlinux".into(), bytes: Some(5_000_000) },
         lockdown: "integrity",
         capabilities: vec![capability("CAP_BPF", true), capability("CAP_SYS_PTRACE", false)],
-        memory: LockedMemory { counted: Some(false), limit: Some(8 << 20) },
-        problems: Vec::new(),
+        memory: LockedMemory { counted: Some(false), needed: 6 << 20, limit: Some(8 << 20) },
     }
 }
 

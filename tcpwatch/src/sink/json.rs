@@ -162,7 +162,7 @@ struct Coverage<'a> {
 }
 
 #[derive(Serialize)]
-struct Row<'a> {
+pub(super) struct Row<'a> {
     fact: Fact,
     hook: &'a str,
     way: Option<Way>,
@@ -172,7 +172,7 @@ struct Row<'a> {
 }
 
 impl<'a> Row<'a> {
-    fn of(hook: &'a HookCoverage) -> Self {
+    pub(super) fn of(hook: &'a HookCoverage) -> Self {
         Self {
             fact: hook.fact,
             hook: &hook.hook,
@@ -437,7 +437,7 @@ impl<'a> NamespaceAccount<'a> {
 }
 
 /// Compact JSON in which nothing can command a terminal: same strings, other spelling.
-struct Harmless;
+pub(super) struct Harmless;
 
 impl Formatter for Harmless {
     fn write_string_fragment<W: ?Sized + Write>(

@@ -1,4 +1,4 @@
-//! Checks JSON against `docs/schema/verdict.schema.json`. Knows the keywords that file uses, and refuses others.
+//! Checks JSON against the schemas in `docs/schema`. Knows the keywords these files use, and refuses others.
 
 use serde_json::{Map, Value};
 
@@ -8,6 +8,11 @@ pub(super) struct Schema(Value);
 impl Schema {
     pub(super) fn published() -> Self {
         let text = include_str!("../../../docs/schema/verdict.schema.json");
+        Self(serde_json::from_str(text).unwrap())
+    }
+
+    pub(super) fn of_doctor() -> Self {
+        let text = include_str!("../../../docs/schema/doctor.schema.json");
         Self(serde_json::from_str(text).unwrap())
     }
 

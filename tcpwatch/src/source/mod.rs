@@ -43,6 +43,13 @@ pub struct Options {
     pub avoid: Vec<Way>,
 }
 
+/// What the running kernel shows of this host, for `tcpwatch doctor`. The hooks are let go again.
+#[cfg(feature = "live")]
+pub fn examine(options: &Options) -> crate::doctor::Facts {
+    let (btf, avoid) = (options.btf.clone(), options.avoid.clone());
+    kernel::checkup::examine(&kernel::Options { btf, avoid, ..kernel::Options::default() })
+}
+
 /// Opens the running kernel.
 #[cfg(feature = "live")]
 pub fn open(options: &Options) -> anyhow::Result<Box<dyn Live>> {
