@@ -15,7 +15,9 @@ pub use keeping::{Destination, Keeping};
 
 use crate::event::{NetNs, Way};
 use crate::explain::verdict::Direction;
-use crate::filter::{FORMS, Filter, Namespace, Net, Ports, Span, When, cause_codes};
+use crate::filter::{
+    FORMS, Filter, Namespace, Net, Ports, Span, When, catalogue_codes, cause_codes,
+};
 use crate::recording::{Flight, Trigger};
 
 /// Why was this connection reset? TCP resets explained from the Linux kernel, live.
@@ -69,8 +71,13 @@ pub enum Command {
     #[command(after_help = EXPORT_EXAMPLES)]
     Export(Export),
 
-    /// List the causes tcpwatch can name
-    Causes,
+    /// List the causes tcpwatch can name, or tell all about one
+    #[command(after_help = CAUSES_EXAMPLES)]
+    Causes(Causes),
+
+    /// Say what a line of an application's log means, and how to know why it happened
+    #[command(after_help = WHY_EXAMPLES)]
+    Why(Why),
 
     /// Tell what this kernel lets us see, and which settings of this host will produce resets
     #[command(after_help = DOCTOR_EXAMPLES)]
@@ -96,7 +103,8 @@ impl Command {
             Self::Replay(_)
             | Self::Export(_)
             | Self::DemoActor(_)
-            | Self::Causes
+            | Self::Causes(_)
+            | Self::Why(_)
             | Self::Doctor(_) => None,
         }
     }
@@ -251,6 +259,32 @@ pub struct Anonymize {
     pub keeping: Keeping,
 }
 
+#[derive(Args, Debug)]
+pub struct Causes {
+    /// Tell all about this cause: what it means, how it is proven, what looks alike, what to do
+    #[arg(value_name = "CODE", value_parser = parse_code)]
+    pub code: Option<String>,
+
+    /// Format of what goes to stdout
+    #[arg(short, long, value_enum, default_value_t = Output::Text)]
+    pub output: Output,
+}
+
+#[derive(Args, Debug)]
+pub struct Why {
+    /// The line, best in quotes; an error number or its name will do. Without it, or with -, a log is read from stdin
+    #[arg(value_name = "LINE")]
+    pub line: Vec<String>,
+
+    /// Format of what goes to stdout
+    #[arg(short, long, value_enum, default_value_t = Output::Text)]
+    pub output: Output,
+
+    /// Then watch this kernel for such resets, as the command that was printed does
+    #[arg(long, requires = "line")]
+    pub live: bool,
+}
+
 /// How to record.
 #[derive(Args, Debug)]
 pub struct Recording {
@@ -369,9 +403,9 @@ pub struct Watching {
 
 #[derive(Args, Debug)]
 pub struct Doctor {
-    /// Format of what goes to stdout
-    #[arg(short, long, value_enum, default_value_t = Page::Text)]
-    pub output: Page,
+    /// Format of what goes to stdout; JSON is one object, see docs/schema/doctor.schema.json
+    #[arg(short, long, value_enum, default_value_t = Output::Text)]
+    pub output: Output,
 
     /// Look at this network namespace only: its name, its inode number, or that of a process as pid:PID
     #[arg(long, value_name = "NETNS", value_parser = parse_netns)]
@@ -380,14 +414,6 @@ pub struct Doctor {
     /// Kernel type information, where the kernel has none at /sys/kernel/btf/vmlinux
     #[arg(long, value_name = "FILE")]
     pub btf: Option<PathBuf>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Page {
-    /// What can be seen, this host, findings
-    Text,
-    /// One JSON object, see docs/schema/doctor.schema.json
-    Json,
 }
 
 #[derive(Args, Debug)]
@@ -427,9 +453,9 @@ pub struct DemoActor {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Output {
-    /// One line per reset
+    /// Text to read; of resets, one line each
     Text,
-    /// One JSON object per line, see docs/schema/verdict.schema.json
+    /// One JSON object per line, see docs/schema
     Json,
 }
 
@@ -505,6 +531,25 @@ pub enum Netns {
     /// The one this process lives in.
     OfProcess(u32),
 }
+
+fn parse_code(text: &str) -> Result<String, String> {
+    if catalogue_codes().any(|known| known == text) {
+        return Ok(text.into());
+    }
+    let mut near: Vec<_> = catalogue_codes()
+        .map(|known| (strsim::jaro_winkler(text, known), known))
+        .filter(|(likeness, _)| *likeness > NEAR)
+        .collect();
+    near.sort_by(|one, other| other.0.total_cmp(&one.0));
+    let names: Vec<_> = near.into_iter().take(3).map(|(_, known)| known).collect();
+    Err(match names.as_slice() {
+        [] => "no cause has that name; `tcpwatch causes` lists them".into(),
+        names => format!("no cause has that name; near it: {}", names.join(", ")),
+    })
+}
+
+/// Of 1: what is less alike is no slip of the pen.
+const NEAR: f64 = 0.8;
 
 fn parse_way(text: &str) -> Result<Way, String> {
     let ways = [Way::Fentry, Way::Kprobe, Way::Tracepoint];
@@ -658,7 +703,25 @@ Examples:
   tcpwatch export incident.tcpw.jsonl.zst --to pcapng -o incident.pcapng
   tshark -r incident.pcapng -Y 'frame.comment contains \"conntrack-expired\"'
   tcpwatch export /var/lib/tcpwatch --to csv --cause unexplained > open-questions.csv
+  tcpwatch export /var/lib/tcpwatch --to csv --since -1h --until -30m -o half-an-hour.csv
   tcpwatch export /var/lib/tcpwatch --to json | jq -r 'select(.type == \"verdict\").cause' | sort | uniq -c";
+
+const CAUSES_EXAMPLES: &str = "\
+Examples:
+  tcpwatch causes                         one line for each
+  tcpwatch causes conntrack-expired       how it is proven, what looks alike, what to do
+  tcpwatch causes -o json | jq -r 'select(.benign).code'
+The same pages are in docs/causes.";
+
+const WHY_EXAMPLES: &str = "\
+Examples:
+  tcpwatch why 'recv() failed (104: Connection reset by peer) while reading response header from upstream'
+  tcpwatch why '503 UC'
+  tcpwatch why ECONNREFUSED
+  tcpwatch why < /var/log/nginx/error.log              what a whole log says, with counts
+  kubectl logs deploy/shop | tcpwatch why -o json | jq -r .command
+  sudo tcpwatch why --live 'dial tcp 10.0.0.5:8080: connect: connection refused'
+Needs neither root nor a network. Exit codes: 0 the line is known, 1 it is not.";
 
 const EXIT_CODES: &str = "\
 Exit codes: 0 ok, 1 failure (the message says the next step), 2 wrong usage, 3 a gate was not met (doctor has
@@ -726,7 +789,7 @@ mod tests {
     }
 
     #[test]
-    fn doctor_has_a_page_and_namespaces() {
+    fn doctor_looks_at_namespaces() {
         let doctor = |words: &[&str]| {
             let words = [&["tcpwatch", "doctor"], words].concat();
             Cli::try_from_words(words).map(|cli| cli.command)
@@ -734,7 +797,7 @@ mod tests {
         let Command::Doctor(parsed) = doctor(&["-o", "json", "--netns", "pid:7"]).unwrap() else {
             panic!("another verb")
         };
-        assert_eq!((parsed.output, parsed.netns), (Page::Json, vec![Netns::OfProcess(7)]));
+        assert_eq!((parsed.output, parsed.netns), (Output::Json, vec![Netns::OfProcess(7)]));
         let help = doctor(&["--help"]).unwrap_err().to_string();
         assert!(help.contains("Examples:") && help.contains("3 findings"), "{help}");
         assert!(doctor(&["-o", "csv"]).unwrap_err().to_string().contains("text, json"));

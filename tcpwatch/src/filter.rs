@@ -225,7 +225,12 @@ const MOST_HELD: usize = 1_024;
 
 /// Everything `--cause` takes.
 pub fn cause_codes() -> impl Iterator<Item = &'static str> {
-    Cause::ALL.iter().map(|(code, _)| *code).chain([UNEXPLAINED])
+    catalogue_codes().chain([UNEXPLAINED])
+}
+
+/// Every cause there is a page of.
+pub fn catalogue_codes() -> impl Iterator<Item = &'static str> {
+    Cause::ALL.iter().map(|(code, _)| *code)
 }
 
 #[cfg(test)]

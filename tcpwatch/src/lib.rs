@@ -22,6 +22,7 @@
 //! * `explain`: a `Case` is a view of what is known of one reset; each file under `explain/cause` is one cause.
 //! * `fleet`: where recordings of several hosts are read together, puts their conclusions in one order and joins both
 //!   ends of a reset that went from one to another. A host never sees into the memory of another.
+//! * `logs`: what applications log when a connection fails, and which causes that may have.
 //! * `doctor`: which settings of a host will produce resets: facts in, findings out, for `tcpwatch doctor`.
 //! * `sink`: verdicts to bytes, one format per file.
 //!
@@ -47,6 +48,7 @@ pub mod decode;
 pub mod filter;
 pub mod sink;
 pub mod fleet;
+pub mod logs;
 pub mod timeline;
 pub mod engine;
 pub mod doctor;

@@ -110,7 +110,7 @@ impl Session {
     /// Writes what a flight recorder remembers, because the user asked for it.
     pub fn trigger(&mut self, reason: &str) {
         if let Some(recorder) = &mut self.tap {
-            recorder.trigger(reason.to_owned());
+            recorder.trigger(reason);
         }
     }
 
@@ -362,6 +362,27 @@ mod tests {
         }
         let text = said(|session| session.feed(events).unwrap(), Filter::default());
         assert!(!text.contains("(resets sent)") && text.contains("0 lost"), "{text}");
+    }
+
+    /// What a recording says may be as large as it likes.
+    #[test]
+    fn no_number_is_too_large_to_be_summed() {
+        let lost = || Story::new().after(5).loses_events(Fact::RstSent, 1).after(5);
+        let events = |story: Story| {
+            let mut events = story.loses_events(Fact::RstSent, 1).events();
+            for event in &mut events {
+                if let Event::EventsLost(lost) = event {
+                    lost.count = u64::MAX;
+                }
+            }
+            events
+        };
+        let twice = |session: &mut Session| {
+            session.feed(events(lost())).unwrap();
+            session.feed(events(lost().after(900).loses_events(Fact::RstSent, 1))).unwrap();
+        };
+        let text = said(twice, Filter::default());
+        assert!(text.contains(&format!("0 unexplained, {} lost", u64::MAX)), "{text}");
     }
 
     #[test]

@@ -22,6 +22,7 @@ pub mod report;
 pub mod segment;
 pub mod socket;
 pub mod sysctl;
+pub mod tally;
 pub mod verdict;
 pub mod watch;
 

@@ -23,6 +23,7 @@ use crate::namespace::Namespace;
 use crate::patience::{PATIENCE, wait_for};
 use crate::recording;
 use crate::report::Report;
+use crate::tally;
 use crate::verdict::{Expected, Verdict};
 
 /// tcpwatch at work.
@@ -144,6 +145,11 @@ impl Watch {
     pub fn interrupt(self) -> Said {
         let _ = kill(self.pid(), Signal::SIGINT);
         self.ended()
+    }
+
+    /// SIGUSR1, which makes a flight recorder write.
+    pub fn ask_to_write(&self) {
+        kill(self.pid(), Signal::SIGUSR1).expect("tcpwatch still runs");
     }
 
     /// SIGKILL, at once.
@@ -337,6 +343,7 @@ impl Heard {
         if line["type"] == "coverage" {
             let _ = COVERAGE.set(line.clone());
         }
+        tally::add(&line);
         self.lines().push(line);
         self.more.notify_all();
     }

@@ -44,7 +44,7 @@ fn resets_for_full_accept_queues_are_found(_: Ip) {
         .leads_to("accept-queue-overflow");
     let (code, words) = Doctor::in_words(&["--netns", host.name()]);
     assert_eq!(code, Some(3), "{words}");
-    let place = format!("  where      {} (net:[{}])\n", host.name(), host.inode());
+    let place = format!("  where   {} (net:[{}])\n", host.name(), host.inode());
     assert!(words.contains(&place), "{words}");
     host.set("net.ipv4.tcp_abort_on_overflow", 0);
     Doctor::of(&host).finds_nothing();

@@ -34,6 +34,8 @@ scenarios! {
     v4 the_oldest_segments_make_room_for_others_on_the_disk;
     v4 a_directory_stays_below_its_bound_and_says_what_is_missing;
     v4 two_writers_share_a_directory_and_repair_what_a_third_left;
+    v4 a_flight_recorder_writes_what_led_to_its_reason;
+    v4 a_flight_recorder_writes_when_it_is_asked_to;
     v4 a_reader_that_has_seen_enough_ends_a_recording_to_stdout;
     v4 a_view_nobody_reads_any_more_leaves_a_whole_recording;
 }
@@ -219,6 +221,35 @@ fn two_writers_share_a_directory_and_repair_what_a_third_left(ip: Ip) {
     assert!(names.len() == 3 && names.iter().all(|name| name.ends_with(EXTENSION)), "{names:?}");
 }
 
+fn a_flight_recorder_writes_what_led_to_its_reason(ip: Ip) {
+    in_flight(ip, &["--on", "cause=no-listener"], "triggered by cause no-listener at ", |_| {});
+}
+
+fn a_flight_recorder_writes_when_it_is_asked_to(ip: Ip) {
+    in_flight(ip, &[], "triggered by SIGUSR1 at ", |watch| {
+        watch.complains("armed ");
+        watch.ask_to_write();
+    });
+}
+
+/// A refusal, and the reason to write it, which may be the refusal itself.
+fn in_flight(ip: Ip, on: &[&str], why: &str, ask: impl FnOnce(&Watch)) {
+    let (host, folder) = (Host::alone(ip), Folder::new());
+    let (namespaces, ring) = ([&host.namespace], ["--ring", "60s", "--after", "1s"]);
+    let watch = recorded(&namespaces, folder.path(), &[&ring, on].concat());
+    let client = host.namespace.dial(host.address()).refused();
+    let refusal = Expected::sent(&host.namespace, host.address(), client).refused();
+    watch.expect(&refusal.because("no-listener"));
+    ask(&watch);
+    watch.complains(why);
+    let live = watch.interrupt();
+    assert!(live.status.success(), "{:?}", live.stderr);
+    let said = live.stderr.iter().find(|line| line.contains(why)).expect("it was said");
+    let (_, file) = said.rsplit_once(" go to ").expect("it says where");
+    let replay = Replay::json(Path::new(file), &namespaces).stdout;
+    assert!(replay.contains("\"no-listener\""), "{replay}");
+}
+
 fn a_reader_that_has_seen_enough_ends_a_recording_to_stdout(ip: Ip) {
     let host = Host::alone(ip);
     let mut child = with_first_bytes_read::<4>(&["record", "-o", "-"], [0x28, 0xb5, 0x2f, 0xfd]);
@@ -227,7 +258,8 @@ fn a_reader_that_has_seen_enough_ends_a_recording_to_stdout(ip: Ip) {
 
 fn a_view_nobody_reads_any_more_leaves_a_whole_recording(ip: Ip) {
     let (host, folder) = (Host::alone(ip), Folder::new());
-    let words = ["rst", "-o", "json", "--record", text(folder.path())];
+    let view = ["rst", "-o", "json", "--record", text(folder.path())];
+    let words = [&view[..], &NO_FLOOR].concat();
     let mut child = with_first_bytes_read(&words, *b"{");
     ends_well(&mut child, &host);
     let replay = Replay::json(folder.path(), &[&host.namespace]);
@@ -400,8 +432,12 @@ impl Random {
 }
 
 fn recorded(namespaces: &[&Namespace], to: &Path, options: &[&str]) -> Watch {
-    Watch::with(namespaces, &[&["--record", text(to)], options].concat())
+    let floor: &[&str] = if options.contains(&"--min-free") { &[] } else { &NO_FLOOR };
+    Watch::with(namespaces, &[&["--record", text(to)], options, floor].concat())
 }
+
+/// The machine's own disk may be as full as it likes.
+const NO_FLOOR: [&str; 2] = ["--min-free", "0%"];
 
 fn text(path: &Path) -> &str {
     path.to_str().expect("our paths are text")

@@ -4,6 +4,7 @@ use std::panic;
 use std::process::ExitCode;
 use std::sync::Once;
 
+use harness::tally::{self, Told};
 use harness::{namespace, watch};
 use libtest_mimic::{Arguments, Conclusion};
 use serde_json::Value;
@@ -29,7 +30,20 @@ pub(crate) fn run(arguments: &Arguments) -> Conclusion {
     namespace::sweep();
     panic::set_hook(Box::new(say_where));
     let trials = scenarios().into_iter().map(Scenario::into_trial).collect();
-    libtest_mimic::run(arguments, trials)
+    let done = libtest_mimic::run(arguments, trials);
+    print_tally();
+    done
+}
+
+fn print_tally() {
+    for (told, count) in tally::all() {
+        match told {
+            Told::Cause(code) => println!("TCPWATCH-VM-TOLD {code} {count}"),
+            Told::Nothing { mechanism, missing } => {
+                println!("TCPWATCH-VM-OPEN {mechanism} {count} {missing}");
+            }
+        }
+    }
 }
 
 /// Where it happened; the message with its long story comes once, in libtest's summary.

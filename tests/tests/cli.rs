@@ -16,6 +16,42 @@ fn an_unknown_cause_is_a_usage_error_that_names_it() {
 }
 
 #[test]
+fn an_unknown_code_is_a_usage_error_that_suggests_the_nearest() {
+    let output = tcpwatch(&["causes", "conntrack-expire"]);
+    assert_eq!(output.status.code(), Some(USAGE), "{}", complaint(&output));
+    let said = complaint(&output);
+    assert!(
+        said.contains("near it: conntrack-expired, ") && !said.contains("no-listener"),
+        "{said}"
+    );
+}
+
+#[test]
+fn a_log_line_is_explained_without_rights() {
+    let output =
+        tcpwatch(&["why", "dial tcp 10.0.0.5:8080: connect: connection refused", "-o", "json"]);
+    assert!(output.status.success(), "{}", complaint(&output));
+    let said: serde_json::Value = serde_json::from_slice(&output.stdout).expect("one object");
+    assert_eq!(said["symptom"], "refused");
+    assert_eq!(said["command"], "sudo tcpwatch rst --explain --host 10.0.0.5 --port 8080");
+}
+
+#[test]
+fn a_log_line_that_is_not_known_is_a_failure_that_says_what_is() {
+    let output = tcpwatch(&["why", "password reset for user 104"]);
+    assert_eq!(output.status.code(), Some(FAILURE));
+    assert!(complaint(&output).contains("not known here"), "{}", complaint(&output));
+    assert!(complaint(&output).contains("ECONNRESET"), "{}", complaint(&output));
+}
+
+#[test]
+fn nothing_is_watched_where_no_reset_is_part_of_it() {
+    let output = tcpwatch(&["why", "--live", "no route to host"]);
+    assert_eq!(output.status.code(), Some(FAILURE));
+    assert!(complaint(&output).contains("Leave out --live"), "{}", complaint(&output));
+}
+
+#[test]
 fn a_duration_that_is_none_is_a_usage_error_that_names_it() {
     let output = tcpwatch(&["rst", "--for", "a-while"]);
     assert_eq!(output.status.code(), Some(USAGE), "{}", complaint(&output));

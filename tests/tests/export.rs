@@ -119,6 +119,25 @@ fn without_the_feature_there_is_no_parquet_and_no_file() {
 }
 
 #[test]
+fn a_span_is_exported_to_the_nanosecond() {
+    const FIRST: &str = "2023-11-14T22:14:20.123456789Z";
+    const NEXT: &str = "2023-11-14T22:14:20.123456790Z";
+    let since = |time| verdicts(&["--since", time]);
+    let until = |time| verdicts(&["--until", time]);
+    assert_eq!((since(FIRST).len(), until(FIRST)), (RESETS, vec![1]));
+    assert_eq!((since(NEXT).len(), since(NEXT)[0]), (RESETS - 1, 2));
+    assert_eq!(verdicts(&["--since", FIRST, "--until", FIRST]), [1]);
+}
+
+#[test]
+fn a_span_that_ends_before_it_begins_leaves_no_file_behind() {
+    let path = unused("csv");
+    let span = ["--since", "2023-11-14T23:00:00Z", "--until", "2023-11-14T22:00:00Z"];
+    let error = export("csv", &path, &span).unwrap_err().to_string();
+    assert!(error.contains("--since lies after --until") && !path.exists(), "{error}");
+}
+
+#[test]
 fn a_file_that_is_there_is_not_written_over() {
     let file = Exported::to("csv", &[]);
     let before = fs::read(&file.path).unwrap();
@@ -142,6 +161,14 @@ fn a_slip_of_the_pen_leaves_no_file_behind() {
     let error = command::run(&Cli::try_from_words(words).unwrap()).unwrap_err().to_string();
     assert!(error.contains("cannot read no-such-recording"), "{error}");
     assert!(!path.exists());
+}
+
+/// Numbers of the resets that the filters let through.
+fn verdicts(filters: &[&str]) -> Vec<u64> {
+    let text = fs::read_to_string(&Exported::to("json", filters).path).unwrap();
+    let lines = text.lines().map(|line| serde_json::from_str(line).unwrap());
+    let verdicts = lines.filter(|line: &Value| line["type"] == "verdict");
+    verdicts.map(|verdict| verdict["id"].as_u64().expect("a number")).collect()
 }
 
 /// Resets in the recording.

@@ -5,10 +5,17 @@ use std::{fs, io};
 
 #[path = "../fuzz/ask_btf.rs"]
 mod ask_btf;
+#[path = "../fuzz/ask_recording.rs"]
+mod ask_recording;
 
 #[test]
 fn any_bytes_are_survived_as_btf() -> io::Result<()> {
     replay("btf", ask_btf::everything)
+}
+
+#[test]
+fn any_bytes_are_survived_as_a_recording() -> io::Result<()> {
+    replay("recording", ask_recording::everything)
 }
 
 fn replay(target: &str, ask: impl Fn(&[u8])) -> io::Result<()> {

@@ -2,13 +2,19 @@
 
 use std::collections::BTreeSet;
 use std::fs::{self, File};
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
+use schema::Schema;
+use serde_json::{Value, json};
 use tcpwatch::event::Event;
 use tcpwatch::explain::verdict::Totals;
 use tcpwatch::filter::Filter;
 use tcpwatch::recording::{Damage, Line, Reader, SCHEMA, Stream, Told};
 use tcpwatch::session::Session;
+
+#[path = "../../tcpwatch/src/sink/schema.rs"]
+mod schema;
 
 #[test]
 fn every_line_of_every_schema_is_understood() {
@@ -34,6 +40,47 @@ fn understood(schema: u32, file: &Path) {
             Err(Damage::Torn) if is_cut => return,
             Err(damage) => panic!("{}: {damage}", file.display()),
         }
+    }
+}
+
+/// Also those of incidents are: `tests/incidents` tries each.
+#[test]
+fn every_line_is_as_the_published_schema_describes_it() {
+    let schema = Schema::published("recording");
+    for file in (1..=SCHEMA).flat_map(|schema| files(&folder(schema))) {
+        let lines = lines(&file);
+        assert!(!lines.is_empty(), "{} has no whole line", file.display());
+        for line in lines {
+            let complaints = schema.complaints(&line).join("\n");
+            assert!(complaints.is_empty(), "{}: {complaints}\n{line:#}", file.display());
+        }
+    }
+}
+
+#[test]
+fn the_published_schema_refuses_what_no_recording_holds() {
+    let schema = Schema::published("recording");
+    let lines = lines(&folder(1).join("plain.jsonl"));
+    let sent = lines.iter().find(|line| line["type"] == "rst_sent").unwrap();
+    for (field, wrong) in [
+        ("/type", json!("rst_guessed")),
+        ("/time", json!(12)),
+        ("/time", json!("12.5")),
+        ("/netns", json!(4_294_967_296_u64)),
+        ("/netns", json!(-1)),
+        ("/flow/local/addr", json!("10.0.0.256")),
+        ("/flow/local/port", json!(65_536)),
+        ("/flow/remote", json!({ "addr": "10.0.0.1" })),
+        ("/packet", json!("12")),
+        ("/packet", json!("0x")),
+        ("/segment/ttl", json!(256)),
+        ("/socket", json!({})),
+        ("/reason", json!(7)),
+        ("/tracking", json!("lost")),
+    ] {
+        let mut line = sent.clone();
+        *line.pointer_mut(field).unwrap() = wrong;
+        assert!(!schema.complaints(&line).is_empty(), "{field}: {line}");
     }
 }
 
@@ -111,6 +158,19 @@ fn judged(events: Vec<Event>) -> Totals {
 
 fn kind(event: &Event) -> String {
     serde_json::to_value(event).unwrap()["type"].as_str().unwrap().to_owned()
+}
+
+/// The whole lines of a file, also of one that was cut off.
+fn lines(file: &Path) -> Vec<Value> {
+    let bytes = fs::read(file).unwrap();
+    let mut text = Vec::new();
+    if file.extension().is_some_and(|extension| extension == "zst") {
+        _ = zstd::Decoder::new(&*bytes).unwrap().read_to_end(&mut text);
+    } else {
+        text = bytes;
+    }
+    let lines = text.split_inclusive(|byte| *byte == b'\n').filter(|line| line.ends_with(b"\n"));
+    lines.map(|line| serde_json::from_slice(line).unwrap()).collect()
 }
 
 fn folder(schema: u32) -> PathBuf {

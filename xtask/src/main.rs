@@ -9,6 +9,7 @@ mod check;
 mod counts;
 mod ebpf;
 mod paths;
+mod portable;
 mod record_incident;
 mod run;
 mod scenarios;
@@ -36,9 +37,11 @@ enum Verb {
     #[command(disable_help_flag = true)]
     Run(run::Args),
     /// Everything: setup, check, native scenarios, and the VM matrix
-    Test,
+    Test(test::Args),
     /// Format, lints, unit tests, room order, and a fresh BPF object
     Check,
+    /// Check that replay, export and anonymize build for Windows, macOS and FreeBSD (needs rustup)
+    Portable,
     /// Install what building and testing need
     Setup(setup::Args),
     /// Rebuild the committed BPF object
@@ -66,8 +69,9 @@ fn main() -> ExitCode {
 fn dispatch(verb: Verb) -> anyhow::Result<()> {
     match verb {
         Verb::Run(args) => run::run(&args),
-        Verb::Test => test::run(),
+        Verb::Test(args) => test::run(&args),
         Verb::Check => check::run(),
+        Verb::Portable => portable::run(),
         Verb::Setup(args) => setup::run(args),
         Verb::Ebpf(args) => ebpf::run(&args),
         Verb::Tidy => tidy::run(),

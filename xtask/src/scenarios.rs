@@ -2,10 +2,12 @@
 
 use crate::counts::Counts;
 use crate::step::Steps;
+use crate::vm::Report;
 use crate::vm::protocol::Transcript;
 use crate::{paths, sh};
 use anyhow::{Context, Result, bail};
 use std::path::PathBuf;
+use std::time::Instant;
 
 #[derive(clap::Args, Default)]
 pub(crate) struct Args {
@@ -26,11 +28,13 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     steps.finish()
 }
 
-/// The same as a step of `cargo xtask test`.
-pub(crate) fn add(steps: &mut Steps, args: &Args) {
+/// The same as a step of `cargo xtask test`; what is left of it, if it came to its end.
+pub(crate) fn add(steps: &mut Steps, args: &Args) -> Option<Report> {
     let filter = args.filter.as_deref().unwrap_or_default();
     let again = format!("cargo xtask scenarios {filter}");
-    steps.run("native scenarios", again.trim_end(), || run_natively(args));
+    let mut report = None;
+    steps.run("native scenarios", again.trim_end(), || run_natively(args, &mut report));
+    report
 }
 
 /// Builds both binaries without shared libraries: an initramfs has none.
@@ -47,14 +51,15 @@ pub(crate) fn build() -> Result<Binaries> {
     Ok(Binaries { scenarios: out.join("scenarios"), tcpwatch: out.join("tcpwatch") })
 }
 
-fn run_natively(args: &Args) -> Result<Counts> {
+fn run_natively(args: &Args, report: &mut Option<Report>) -> Result<Counts> {
     let Binaries { scenarios, tcpwatch } = build()?;
     let mut command = sh::as_root(&[("TCPWATCH", tcpwatch.as_os_str())], scenarios.as_os_str());
-    let mut transcript = Transcript::default();
+    let (start, mut transcript) = (Instant::now(), Transcript::default());
     let ok = sh::stream(command.args(&args.filter), |line| transcript.see(line))?;
-    match transcript.counts() {
-        Some(counts) if ok => Ok(counts),
-        Some(counts) => Ok(counts.at_least_one_failed()),
-        None => bail!("the scenarios ended without a result; their last lines say why"),
-    }
+    let Some(counts) = transcript.counts() else {
+        bail!("the scenarios ended without a result; their last lines say why")
+    };
+    let version = sh::read(&mut sh::cmd("uname", ["-r"]))?;
+    *report = Some(Report::new("native", version.trim(), transcript, start.elapsed(), false));
+    Ok(if ok { counts } else { counts.at_least_one_failed() })
 }

@@ -1,6 +1,7 @@
 //! `cargo xtask vm KERNEL… [-- FILTER]`: the scenarios on other kernels, in QEMU, without root.
 
 mod apt;
+pub(crate) mod coverage;
 mod cpio;
 mod initramfs;
 mod kernel;
@@ -11,7 +12,7 @@ mod report;
 mod sources;
 mod tools;
 
-pub(crate) use report::print;
+pub(crate) use report::{Report, keep, print};
 
 use crate::counts::Counts;
 use crate::step::Steps;
@@ -20,7 +21,6 @@ use anyhow::{Context, Result, bail, ensure};
 use cpio::Archive;
 use kernel::Kernel;
 use qemu::{Boot, Machine};
-use report::Report;
 use std::fs;
 use std::path::PathBuf;
 use std::thread::{self, ScopedJoinHandle};
@@ -50,6 +50,9 @@ pub(crate) struct Args {
     /// Give a guest this many seconds
     #[arg(long, default_value_t = TIMEOUT)]
     timeout: u64,
+    /// Write which causes were told on which kernel to this file
+    #[arg(long, value_name = "FILE")]
+    report: Option<PathBuf>,
     /// Boot this static program instead of the scenarios, to look at a guest by hand
     #[arg(long, hide = true)]
     init: Option<PathBuf>,
@@ -70,8 +73,9 @@ impl Args {
     /// All scenarios on some versions.
     pub(crate) fn for_kernels(versions: &[&str]) -> Self {
         let versions = versions.iter().map(|version| (*version).to_owned()).collect();
-        let (filter, kernel, modules, init, recording) = (None, None, None, None, None);
-        Self { versions, filter, kernel, modules, timeout: TIMEOUT, init, recording }
+        let (filter, kernel, modules) = (None, None, None);
+        let (report, init, recording) = (None, None, None);
+        Self { versions, filter, kernel, modules, timeout: TIMEOUT, report, init, recording }
     }
 
     /// Some scenarios on one version, recorded. Nobody waits for it, so it may take its time.
@@ -86,6 +90,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     let mut steps = Steps::default();
     let reports = add(&mut steps, args);
     print(&reports);
+    keep(&mut steps, args.report.as_deref(), &reports);
     steps.finish()
 }
 

@@ -5,11 +5,12 @@ use std::io::{self, Write};
 use anyhow::{Context, bail};
 
 use super::stdout::Stdout;
+use super::view::WIDTH;
 use super::{CANNOT_WRITE, GateNotMet, netns};
-use crate::cli::{Doctor, Page};
+use crate::cli::{Doctor, Output};
 use crate::doctor::{self, Facts, Finding};
 use crate::filter::Namespace;
-use crate::sink::{Paint, doctor_json, doctor_text};
+use crate::sink::{Paint, doctor as page, json_line};
 use crate::source;
 
 pub(super) fn run(args: &Doctor) -> anyhow::Result<()> {
@@ -37,20 +38,15 @@ fn restricted(mut facts: Facts, wanted: &[Namespace]) -> anyhow::Result<Facts> {
     Ok(facts)
 }
 
-fn show(facts: &Facts, findings: &[Finding], page: Page) -> io::Result<()> {
+fn show(facts: &Facts, findings: &[Finding], output: Output) -> io::Result<()> {
     let mut to = Stdout::open()?;
-    match page {
-        Page::Json => doctor_json(facts, findings, &mut to)?,
-        Page::Text => {
-            let (paint, width) = (Paint::for_output(&io::stdout()), to.columns().unwrap_or(WIDTH));
-            doctor_text(facts, findings, paint, width, &mut to)?;
-        }
-    }
-    to.flush()
+    let width = to.columns().unwrap_or(WIDTH);
+    let text = match output {
+        Output::Text => page::text(facts, findings, Paint::for_output(&io::stdout()), width),
+        Output::Json => json_line(&page::object(facts, findings)),
+    };
+    to.write_all(text.as_bytes())
 }
-
-/// Columns where there is no terminal.
-const WIDTH: usize = 100;
 
 #[cfg(test)]
 mod tests {

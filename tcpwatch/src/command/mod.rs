@@ -26,8 +26,7 @@ mod urgent;
 mod view;
 #[cfg(feature = "live")]
 mod watch;
-
-use stdout::Stdout;
+mod why;
 
 use crate::cli::{Cli, Command};
 
@@ -52,13 +51,14 @@ pub fn run(cli: &Cli) -> anyhow::Result<()> {
         | Command::Demo(_)
         | Command::DemoActor(_) => {
             anyhow::bail!(
-                "this tcpwatch was built without support for watching a kernel. Build it with the feature `live`"
+                "this tcpwatch was built without support for watching a kernel. Build it on Linux, with the feature `live`"
             )
         }
         Command::Anonymize(args) => anonymize::run(args),
         Command::Replay(args) => replay::run(args, verbose),
         Command::Export(args) => export::run(args),
-        Command::Causes => causes::run(Stdout::open()?),
+        Command::Causes(args) => causes::run(args),
+        Command::Why(args) => why::run(args, verbose),
     }
 }
 

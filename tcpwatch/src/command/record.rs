@@ -1,5 +1,6 @@
 //! `tcpwatch record`: watches this kernel and keeps what it tells, to be explained later or elsewhere.
 
+use std::io;
 use std::path::Path;
 
 use super::anonymize::anonymizer;
@@ -29,5 +30,5 @@ pub(super) fn recorder(to: &Path, how: &Recording) -> anyhow::Result<Recorder> {
         None => Recorder::new(place)?,
         Some(flight) => Recorder::in_flight(place, &flight)?,
     };
-    Ok(recorder.anonymized_by(anonymizer.transpose()?))
+    Ok(recorder.anonymized_by(anonymizer.transpose()?).reporting_to(io::stderr()))
 }

@@ -1,47 +1,11 @@
-//! Stdout without the line buffer of the standard library: sinks gather by themselves.
+//! Where the output goes.
 
-use std::fs::File;
-use std::io::{self, Write};
-use std::os::fd::AsFd;
+#[cfg(not(unix))]
+mod buffered;
+#[cfg(unix)]
+mod descriptor;
 
-use rustix::event::{PollFd, PollFlags, poll};
-
-/// Our own copy of the descriptor.
-pub(super) struct Stdout(File);
-
-impl Stdout {
-    pub(super) fn open() -> io::Result<Self> {
-        Ok(Self(File::from(io::stdout().as_fd().try_clone_to_owned()?)))
-    }
-
-    pub(super) fn is_terminal(&self) -> bool {
-        rustix::termios::isatty(&self.0)
-    }
-
-    /// Columns of the terminal, if it is one.
-    pub(super) fn columns(&self) -> Option<usize> {
-        let size = rustix::termios::tcgetwinsize(&self.0).ok()?;
-        Some(usize::from(size.ws_col)).filter(|columns| *columns > 0)
-    }
-
-    fn wait(&self) -> io::Result<()> {
-        poll(&mut [PollFd::new(&self.0, PollFlags::OUT)], None)?;
-        Ok(())
-    }
-}
-
-impl Write for Stdout {
-    /// Waits where the descriptor would not: the other end may have made it non-blocking for both of us.
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        loop {
-            match self.0.write(bytes) {
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.wait()?,
-                result => return result,
-            }
-        }
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
+#[cfg(not(unix))]
+pub(super) use buffered::Stdout;
+#[cfg(unix)]
+pub(super) use descriptor::Stdout;

@@ -31,4 +31,4 @@ fn text(explain: bool, to: Stdout) -> Box<dyn Sink> {
 }
 
 /// Columns where there is no terminal.
-const WIDTH: usize = 100;
+pub(super) const WIDTH: usize = 100;

@@ -83,7 +83,7 @@ async fn until_stopped(
             () = reached(deadline) => break,
             _ = slow.tick() => step(live, session, &mut events, Pace::Slow),
             _ = drain.tick() => step(live, session, &mut events, Pace::Fast),
-            () = next(&mut asked) => session.trigger("asked by SIGUSR1"),
+            () = next(&mut asked) => session.trigger("SIGUSR1"),
             () = urgent.next() => step(live, session, &mut events, Pace::Fast),
         }
         feed(session, &mut events)?;

@@ -54,6 +54,7 @@ pub(crate) fn clean() -> Namespace {
         ("net.ipv4.tcp_keepalive_time", "7200"),
         ("net.ipv4.tcp_max_orphans", "131072"),
         ("net.ipv4.tcp_mem", "287898\t383867\t575796"),
+        ("net.ipv4.tcp_syncookies", "1"),
         ("net.ipv4.tcp_tw_reuse", "2"),
         ("net.netfilter.nf_conntrack_max", "262144"),
         ("net.netfilter.nf_conntrack_tcp_be_liberal", "0"),

@@ -7,6 +7,7 @@ use super::{Endpoint, NetNs, PacketId, Segment, Time};
 
 /// A conntrack entry died while its connection was alive.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct ConntrackDestroyed {
     pub time: Time,
     /// The namespace that kept the entry: seldom the one that sends the reset.
@@ -30,6 +31,7 @@ pub struct ConntrackDestroyed {
 /// Conntrack found fault with a packet of a translated connection (`nf_ct_l4proto_log_invalid`). Such a packet is not
 /// translated, if it is invalid; some that are only ignored are told the same way and go on as others do.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct ConntrackInvalid {
     pub time: Time,
     /// The namespace that keeps the entry.
@@ -68,6 +70,7 @@ impl ConntrackInvalid {
 
 /// Which way a packet goes through a conntrack entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum ConntrackDirection {
     Original,
@@ -76,6 +79,7 @@ pub enum ConntrackDirection {
 
 /// Both directions of an entry, in header words.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct ConntrackEntry {
     /// Client to service address.
     pub original: Tuple,
@@ -95,6 +99,7 @@ impl ConntrackEntry {
 
 /// One direction of a flow, as in the packet headers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Tuple {
     pub source: Endpoint,
     pub destination: Endpoint,
@@ -115,6 +120,7 @@ impl fmt::Display for Tuple {
 
 /// How an entry died.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Death {
     /// Its time ran out; removal may come much later than the end of its life.
@@ -128,6 +134,7 @@ pub enum Death {
 
 /// Who deleted an entry through netlink or in process context.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Remover {
     /// 0: it asked through netlink, and was gone before the number of its socket led to it.
     pub pid: u32,
@@ -147,6 +154,7 @@ impl fmt::Display for Remover {
 
 /// `enum tcp_conntrack` (include/uapi/linux/netfilter/nf_conntrack_tcp.h), in the kernel's words.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum ConntrackState {
     None,

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 /// How far a connection had come, as its socket told when the reset was sent or accepted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Conversation {
     /// Since data last arrived; where none did, since the connection was made.
     pub received_ago: Duration,

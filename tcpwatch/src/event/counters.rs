@@ -4,7 +4,7 @@ use super::{NetNs, Time};
 
 /// The kernel's own counters of one namespace (`/proc/net/snmp`, `/proc/net/netstat`), since it was created.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(test, derive(Default))]
+#[cfg_attr(test, derive(Default, schemars::JsonSchema))]
 pub struct CountersRead {
     pub time: Time,
     pub netns: NetNs,
@@ -27,6 +27,7 @@ pub struct CountersRead {
 
 /// What conntrack counts in one namespace (`/proc/net/stat/nf_conntrack`), and how full its table is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct ConntrackCounters {
     /// `nf_conntrack_count`.
     pub entries: u64,

@@ -6,6 +6,7 @@ use super::Time;
 
 /// What this run can see. The latest declaration counts.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct CoverageDeclared {
     pub time: Time,
     pub hooks: Vec<HookCoverage>,
@@ -13,6 +14,7 @@ pub struct CoverageDeclared {
 
 /// One row of the hook table, as it turned out on this host.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct HookCoverage {
     pub fact: Fact,
     /// The kernel function, tracepoint or netlink group: what one greps for.
@@ -30,6 +32,7 @@ pub struct HookCoverage {
 
 /// Kinds of facts a hook tells.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Fact {
     RstSent,
@@ -79,6 +82,7 @@ impl fmt::Display for Fact {
 
 /// How a hook is attached.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Way {
     Fentry,
@@ -106,6 +110,7 @@ impl fmt::Display for Way {
 
 /// Events of one kind were lost somewhere in a span of time.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct EventsLost {
     pub since: Time,
     pub until: Time,
@@ -117,6 +122,7 @@ pub struct EventsLost {
 
 /// Where events are lost.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum LossStage {
     /// The ring buffer was full.

@@ -5,8 +5,8 @@ use serde::{Deserialize, Serialize};
 
 /// Inode number of a network namespace, as `readlink /proc/PID/ns/net` shows it. Unique among living ones.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(test, derive(Default, schemars::JsonSchema))]
 #[serde(transparent)]
-#[cfg_attr(test, derive(Default))]
 pub struct NetNs(pub u32);
 
 impl fmt::Display for NetNs {
@@ -17,6 +17,7 @@ impl fmt::Display for NetNs {
 
 /// An address and a port (host byte order).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Endpoint {
     pub addr: IpAddr,
     pub port: u16,
@@ -39,6 +40,7 @@ impl fmt::Display for Endpoint {
 
 /// A conversation as this host sees it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Flow {
     pub local: Endpoint,
     pub remote: Endpoint,

@@ -4,6 +4,7 @@ use super::{Flow, NetNs, PacketId, Segment, Time};
 
 /// An ACK met an unfinished handshake and acknowledged something else than this host's SYN+ACK (`tcp_check_req`).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct HandshakeAckRefused {
     pub time: Time,
     pub netns: NetNs,

@@ -6,6 +6,7 @@ use super::{
 
 /// A socket that listens.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Listener {
     /// Bound address and port; the unspecified address means any.
     pub local: Endpoint,
@@ -21,6 +22,7 @@ pub struct Listener {
 
 /// A listener was found, opened or closed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct ListenerChange {
     pub time: Time,
     pub netns: NetNs,
@@ -33,6 +35,7 @@ pub struct ListenerChange {
 
 /// The last ACK of a handshake found the accept queue full.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct AcceptQueueOverflowed {
     pub time: Time,
     pub netns: NetNs,

@@ -15,6 +15,8 @@ mod namespace;
 mod owner;
 mod rejection;
 mod reset;
+#[cfg(test)]
+mod schema;
 mod socket;
 mod time;
 
@@ -41,6 +43,7 @@ pub use time::Time;
 
 /// One thing that happened, or was found, or was lost.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum Event {
     /// The machine and its clocks; first of every stream.

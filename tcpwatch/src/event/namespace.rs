@@ -7,10 +7,12 @@ use super::{NetNs, Time};
 
 /// The machine and its clocks.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct HostDescribed {
     pub time: Time,
     /// Nanoseconds since 1970 at [`Self::time`].
     #[serde(with = "super::time::seconds")]
+    #[cfg_attr(test, schemars(with = "Time"))]
     pub wall: u64,
     pub hostname: String,
     pub boot_id: String,
@@ -33,6 +35,7 @@ pub struct HostId(pub usize);
 
 /// A network namespace, when it was first seen.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct NamespaceDescribed {
     pub time: Time,
     pub netns: NetNs,
@@ -56,6 +59,7 @@ pub type Sysctls = BTreeMap<String, String>;
 
 /// A network namespace is gone.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct NamespaceVanished {
     pub time: Time,
     pub netns: NetNs,

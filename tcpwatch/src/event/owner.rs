@@ -6,6 +6,7 @@ use super::{NetNs, Time};
 
 /// The task that was running at a hook.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Task {
     pub pid: u32,
     pub command: String,
@@ -22,6 +23,7 @@ pub struct Task {
 
 /// How a process ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Exit {
     /// By itself, with this status.
@@ -32,6 +34,7 @@ pub enum Exit {
 
 /// Who holds a socket.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Owner {
     pub pid: u32,
     pub command: String,
@@ -53,6 +56,7 @@ impl fmt::Display for Owner {
 
 /// The process behind a socket inode was looked up.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct OwnerFound {
     pub time: Time,
     pub netns: NetNs,

@@ -7,6 +7,7 @@ use super::{Acknowledged, Flow, NetNs, PacketId, Segment, Time};
 /// A firewall rule refused a packet with a RST (`nf_send_reset`, `nf_send_reset6`). The kernel counts it in no `OutRsts`,
 /// and neither end of the flow need be of this host.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct PacketRejected {
     pub time: Time,
     /// The namespace of the rule.
@@ -37,6 +38,7 @@ impl PacketRejected {
 
 /// Where on its way through a namespace a packet meets the rules (include/uapi/linux/netfilter.h, `enum nf_inet_hooks`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum FilterHook {
     Prerouting,
@@ -86,6 +88,7 @@ impl fmt::Display for FilterHook {
 
 /// The rules of a namespace that refuse with a RST, as they were when somebody looked.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct RejectRulesFound {
     pub time: Time,
     pub netns: NetNs,
@@ -96,6 +99,7 @@ pub struct RejectRulesFound {
 
 /// One rule of nftables that refuses with a RST.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct RejectRule {
     /// `ip`, `ip6`, `inet`, `bridge`, `netdev`, as nft calls it.
     pub family: String,

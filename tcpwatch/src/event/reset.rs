@@ -6,6 +6,7 @@ use super::{Conversation, Flow, NetNs, Socket, SocketFile, Task, Time};
 
 /// This host answered a segment with a RST (`tcp_v4_send_reset`, `tcp_v6_send_reset`).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct RstSent {
     pub time: Time,
     pub netns: NetNs,
@@ -48,6 +49,7 @@ impl RstSent {
 
 /// This host gave up a connection of its own accord (`tcp_send_active_reset`).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct ConnectionAborted {
     pub time: Time,
     pub netns: NetNs,
@@ -108,6 +110,7 @@ impl ConnectionAborted {
 
 /// This host accepted a RST (`tcp_reset`).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct RstReceived {
     pub time: Time,
     pub netns: NetNs,
@@ -131,6 +134,7 @@ pub struct RstReceived {
 
 /// What a RST acknowledges.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Acknowledged {
     /// No packet was at hand, or the recording is older than this field.
@@ -144,6 +148,7 @@ pub enum Acknowledged {
 
 /// Header facts of one TCP segment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Segment {
     pub seq: u32,
     pub ack: u32,
@@ -172,6 +177,7 @@ impl Segment {
 
 /// The flag byte of the TCP header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(transparent)]
 pub struct TcpFlags(pub u8);
 
@@ -201,6 +207,7 @@ pub struct PacketId(#[serde(with = "super::address")] pub u64);
 
 /// What conntrack thought of a packet (`skb->_nfct`, `enum ip_conntrack_info`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Tracking {
     /// No entry on the packet: not tracked, invalid, or already detached.

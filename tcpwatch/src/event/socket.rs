@@ -9,6 +9,7 @@ pub struct SocketId(#[serde(with = "super::address")] pub u64);
 
 /// What a hook read from the socket it was given.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Socket {
     pub id: SocketId,
     pub kind: SocketKind,
@@ -38,6 +39,7 @@ pub struct Socket {
 
 /// What has become of the file through which a process holds a socket.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum SocketFile {
     #[default]
@@ -52,6 +54,7 @@ pub enum SocketFile {
 
 /// Which of the structs behind `sock_common` it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum SocketKind {
     Full,
@@ -61,6 +64,7 @@ pub enum SocketKind {
 
 /// Connections that completed the handshake and wait for `accept()`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct AcceptQueue {
     /// Connections waiting.
     pub len: u32,
@@ -83,6 +87,7 @@ impl fmt::Display for AcceptQueue {
 
 /// States of include/net/tcp_states.h, in the kernel's words.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum TcpState {
     Established,

@@ -9,6 +9,7 @@ pub mod late_segment;
 mod later;
 pub mod mechanism;
 mod missing;
+pub mod page;
 #[cfg(test)]
 pub(crate) mod story;
 pub mod timers;

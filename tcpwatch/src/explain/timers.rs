@@ -42,7 +42,7 @@ const KNOWN: &[(u64, &str)] = &[
 pub fn that_fit(idle: Duration) -> Vec<&'static str> {
     let fits = |seconds: u64| {
         let due = Duration::from_secs(seconds);
-        idle + ROUNDING >= due && idle <= due + LATE
+        idle.saturating_add(ROUNDING) >= due && idle <= due + LATE
     };
     KNOWN.iter().filter(|(seconds, _)| fits(*seconds)).map(|(_, who)| *who).collect()
 }
@@ -67,6 +67,11 @@ mod tests {
         assert_eq!([fitting(4_990), fitting(5_000), fitting(6_100)], [3, 3, 3]);
         assert_eq!(fitting(6_300), 0);
         assert_eq!(that_fit(Duration::from_secs(75)), ["nginx (keepalive_timeout)"]);
+    }
+
+    #[test]
+    fn no_timer_waits_for_ever() {
+        assert_eq!(that_fit(Duration::MAX), [""; 0]);
     }
 
     #[test]

@@ -163,6 +163,12 @@ pub enum Symptom {
     Reset,
     /// connection refused
     Refused,
+    /// connection timed out; known from logs only
+    TimedOut,
+    /// no route to host; known from logs only
+    NoRoute,
+    /// unexpected end of the stream; known from logs only
+    ClosedEarly,
 }
 
 impl Symptom {
@@ -170,6 +176,9 @@ impl Symptom {
         match self {
             Self::Reset => "reset",
             Self::Refused => "refused",
+            Self::TimedOut => "timed-out",
+            Self::NoRoute => "no-route",
+            Self::ClosedEarly => "closed-early",
         }
     }
 }
@@ -184,6 +193,9 @@ pub struct Errno {
 impl Errno {
     pub const ECONNREFUSED: Self = Self { name: "ECONNREFUSED", number: 111 };
     pub const ECONNRESET: Self = Self { name: "ECONNRESET", number: 104 };
+    pub const ECONNABORTED: Self = Self { name: "ECONNABORTED", number: 103 };
+    pub const ETIMEDOUT: Self = Self { name: "ETIMEDOUT", number: 110 };
+    pub const EHOSTUNREACH: Self = Self { name: "EHOSTUNREACH", number: 113 };
     pub const EPIPE: Self = Self { name: "EPIPE", number: 32 };
 }
 
@@ -268,7 +280,7 @@ impl Totals {
     pub fn add(&mut self, other: Self) {
         self.explained += other.explained;
         self.unexplained += other.unexplained;
-        self.lost += other.lost;
+        self.lost = self.lost.saturating_add(other.lost);
         for (code, count) in other.causes {
             *self.causes.entry(code).or_default() += count;
         }
@@ -318,7 +330,9 @@ impl NamespaceTotals {
 
     fn add(&mut self, other: &Self) {
         self.sent += other.sent;
-        self.out_rsts = self.out_rsts.zip(other.out_rsts).map(|(one, other)| one + other);
-        self.difference = self.difference.zip(other.difference).map(|(one, other)| one + other);
+        let (out_rsts, difference) = (other.out_rsts, other.difference);
+        self.out_rsts = self.out_rsts.zip(out_rsts).map(|(one, other)| one.saturating_add(other));
+        self.difference =
+            self.difference.zip(difference).map(|(one, other)| one.saturating_add(other));
     }
 }

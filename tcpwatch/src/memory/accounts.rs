@@ -49,7 +49,8 @@ impl Account {
     /// The kernel's count minus ours, over the same time.
     pub fn difference(&self) -> Option<i64> {
         let seen = self.last?.sent - self.first?.sent;
-        Some(self.out_rsts()?.cast_signed() - seen.cast_signed())
+        let out_rsts = i64::try_from(self.out_rsts()?).unwrap_or(i64::MAX);
+        Some(out_rsts.saturating_sub_unsigned(seen))
     }
 }
 
@@ -93,3 +94,24 @@ impl Accounts {
 
 /// Accounts kept of namespaces that are gone.
 const KEPT: usize = 1_024;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::Time;
+
+    fn read(time: u64, out_rsts: u64) -> CountersRead {
+        CountersRead { time: Time(time), netns: NetNs(1), out_rsts, ..CountersRead::default() }
+    }
+
+    #[test]
+    fn a_counter_beyond_all_measure_is_a_difference_beyond_all_measure() {
+        let mut accounts = Accounts::default();
+        accounts.counters(&read(1, 0));
+        accounts.sent(NetNs(1));
+        accounts.counters(&read(2, u64::MAX));
+        let differences: Vec<_> =
+            accounts.living().map(|(_, account)| account.difference()).collect();
+        assert_eq!(differences, [Some(i64::MAX - 1)]);
+    }
+}

@@ -37,7 +37,7 @@ impl Coverage {
     }
 
     pub fn lost(&mut self, lost: &EventsLost) {
-        self.lost += lost.count;
+        self.lost = self.lost.saturating_add(lost.count);
         self.losses.insert(lost.fact, lost.until);
     }
 

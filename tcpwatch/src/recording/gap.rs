@@ -30,7 +30,7 @@ impl Tally {
         let stage = LossStage::Recording;
         let none = EventsLost { since, until, fact, count: 0, stage };
         let sum = self.facts.entry(fact).or_insert(none);
-        sum.count += count;
+        sum.count = sum.count.saturating_add(count);
         sum.since = sum.since.min(since);
         sum.until = sum.until.max(until);
     }

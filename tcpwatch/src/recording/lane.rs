@@ -10,6 +10,7 @@ use serde::de::value::Error;
 
 use super::inputs::{self, Found, Host, Name, boot};
 use super::line::{Account, End, Header, Line};
+use super::pace::Pace;
 use super::reader::{Damage, Reader};
 use crate::event::{Event, EventsLost, Fact, HostDescribed, LossStage, Time};
 
@@ -25,8 +26,7 @@ pub(super) struct Lane {
     read: Rc<RefCell<Read>>,
     /// How far this host's recordings were told, by its wall clock, in nanoseconds since 1970.
     wall: i128,
-    /// Bytes of text since time last passed.
-    since_tick: usize,
+    pace: Pace,
     pub(super) accounts: Accounts,
     /// How many inputs could not be read as far as they go.
     pub(super) failed: u64,
@@ -99,7 +99,7 @@ impl Lane {
             stretch: None,
             read,
             wall,
-            since_tick: 0,
+            pace: Pace::default(),
             accounts: Accounts::default(),
             failed: 0,
             unknown: BTreeSet::new(),
@@ -179,7 +179,7 @@ impl Lane {
             ));
         }
         self.stretch = Some(Stretch::new(header));
-        self.since_tick = 0;
+        self.pace = Pace::from(header.host.time);
         self.event(Event::HostDescribed(host));
     }
 
@@ -212,17 +212,14 @@ impl Lane {
 
     fn read_event(&mut self, event: Event) {
         let Some(open) = &mut self.open else { return };
-        self.since_tick += open.reader.line_len();
         if open.is_known() {
             return;
         }
         let tick = matches!(event, Event::Tick { .. });
         let now = self.stretch.as_mut().map(|stretch| stretch.come_to(event.time()));
         self.event(event);
-        match now {
-            Some(now) if tick => self.read_tick(now),
-            Some(now) if self.since_tick > TICKLESS => self.event(Event::Tick { time: now }),
-            _ => {}
+        if let Some(now) = now.filter(|_| tick) {
+            self.read_tick(now);
         }
     }
 
@@ -301,13 +298,16 @@ impl Lane {
     }
 
     fn event(&mut self, event: Event) {
-        if let Event::Tick { .. } = event {
-            self.since_tick = 0;
-        }
-        if let Some(stretch) = &self.stretch {
-            self.wall = self.wall.max(stretch.offset + i128::from(stretch.now.0));
-        }
+        let length = self.open.as_ref().map_or(0, |open| open.reader.line_len());
+        let forced = self.pace.take(&event, length);
         self.waiting.push_back(Said::Event(event));
+        if let Some(time) = forced {
+            self.waiting.push_back(Said::Event(Event::Tick { time }));
+        }
+        if let Some(stretch) = &mut self.stretch {
+            let now = stretch.come_to(forced.unwrap_or_default());
+            self.wall = self.wall.max(stretch.offset + i128::from(now.0));
+        }
     }
 
     /// `count` events of any kind, as far as is known.
@@ -380,9 +380,6 @@ fn fact_named(kind: &str) -> Option<Fact> {
         _ => Fact::deserialize(IntoDeserializer::<Error>::into_deserializer(kind)).ok(),
     }
 }
-
-/// Bytes of text after which time passes at the latest: a live run ticks each second, and holds what comes between.
-const TICKLESS: usize = 64 * 1024 * 1024;
 
 /// Unknown kinds of events that are spoken of.
 const KINDS: usize = 32;

@@ -20,6 +20,7 @@ pub enum Line {
 
 /// The first line of every segment.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Header {
     pub schema: u32,
     /// The same in all segments of one run.
@@ -39,6 +40,7 @@ pub struct Header {
 
 /// Why a segment begins.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Start {
     /// With the run.
@@ -51,6 +53,7 @@ pub enum Start {
 
 /// The last line of a segment. It is missing where the recording was cut off.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct End {
     /// Events in this segment, without context.
     pub events: u64,
@@ -62,6 +65,7 @@ pub struct End {
 
 /// What a run concluded, and what it cost.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Account {
     pub explained: u64,
     pub unexplained: u64,
@@ -79,10 +83,10 @@ impl Account {
     /// Of two runs.
     pub fn plus(self, other: Self) -> Self {
         Self {
-            explained: self.explained + other.explained,
-            unexplained: self.unexplained + other.unexplained,
-            lost: self.lost + other.lost,
-            cpu_ns: self.cpu_ns.zip(other.cpu_ns).map(|(one, other)| one + other),
+            explained: self.explained.saturating_add(other.explained),
+            unexplained: self.unexplained.saturating_add(other.unexplained),
+            lost: self.lost.saturating_add(other.lost),
+            cpu_ns: self.cpu_ns.zip(other.cpu_ns).map(|(one, other)| one.saturating_add(other)),
         }
     }
 
@@ -93,6 +97,7 @@ impl Account {
 
 /// A line of our own, beside the events.
 #[derive(Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub(super) enum Own<H, E> {
     Segment(H),

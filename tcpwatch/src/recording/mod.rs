@@ -15,14 +15,18 @@ mod lane;
 mod limits;
 mod line;
 mod name;
+mod pace;
 mod part;
 mod place;
 mod reader;
 mod recorder;
 mod repair;
+mod report;
 mod ring;
 #[cfg(test)]
 mod samples;
+#[cfg(test)]
+mod schema;
 mod segment;
 mod segments;
 mod single;
@@ -32,6 +36,7 @@ mod text;
 mod trigger;
 mod upgrade;
 mod writer;
+mod written;
 
 pub use anonymize::{Anonymizer, Level};
 pub use limits::{Floor, Retention, Rotation};

@@ -1,11 +1,8 @@
 //! A file while it is written: under a temporary name, and locked, so that others can tell that its writer lives.
 
-use std::fs::File;
+use std::fs::{File, TryLockError};
 use std::io::{self, Write};
 use std::sync::Arc;
-
-use rustix::fs::{FlockOperation, flock};
-use rustix::io::Errno;
 
 use super::directory::Directory;
 use super::name::part;
@@ -24,7 +21,7 @@ impl Part {
     pub(super) fn create(directory: &Arc<Directory>, name: &str) -> io::Result<Self> {
         loop {
             let file = directory.create(&part(name))?;
-            await_lock(&file)?;
+            await_lock(&file);
             // Between its making and its locking another tcpwatch may have taken it for a dead one's, and removed it.
             if directory.names(&part(name), &file)? {
                 let (directory, name) = (Arc::clone(directory), name.to_owned());
@@ -69,25 +66,22 @@ impl Drop for Part {
 }
 
 /// Whoever else holds it only looks whether its writer lives. A file system without locks gives none.
-fn await_lock(file: &File) -> io::Result<()> {
-    match flock(file, FlockOperation::LockExclusive) {
-        Err(error) if cannot_lock(error) => Ok(()),
-        locked => Ok(locked?),
+fn await_lock(file: &File) {
+    while let Err(error) = file.lock() {
+        if error.kind() != io::ErrorKind::Interrupted {
+            return;
+        }
     }
 }
 
 /// Is the file free of a living writer? It is then ours for as long as it is open. Where nothing can be locked, nobody
 /// can tell.
 pub(super) fn try_lock(file: &File) -> io::Result<bool> {
-    match flock(file, FlockOperation::NonBlockingLockExclusive) {
+    match file.try_lock() {
         Ok(()) => Ok(true),
-        Err(Errno::WOULDBLOCK) => Ok(false),
-        Err(error) => Err(error.into()),
+        Err(TryLockError::WouldBlock) => Ok(false),
+        Err(TryLockError::Error(error)) => Err(error),
     }
-}
-
-fn cannot_lock(error: Errno) -> bool {
-    matches!(error, Errno::NOLCK | Errno::OPNOTSUPP | Errno::NOSYS | Errno::INVAL)
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! Where a recording goes: a directory of segments, one file, or whoever reads our stdout.
 
 use std::io::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::limits::{Floor, Retention, Rotation};
 use super::segments::Segments;
@@ -13,6 +13,30 @@ pub struct Place {
     pub(super) target: Box<dyn Target>,
     pub(super) rotation: Option<Rotation>,
     pub(super) compressed: bool,
+    pub(super) whereabouts: Whereabouts,
+}
+
+/// Where people find it.
+#[derive(Default)]
+pub(super) enum Whereabouts {
+    Directory {
+        path: PathBuf,
+        /// There are segments of other runs too.
+        shared: bool,
+    },
+    File(PathBuf),
+    /// Whoever reads it has it.
+    #[default]
+    Pipe,
+}
+
+impl Whereabouts {
+    pub(super) fn path(&self) -> Option<&Path> {
+        match self {
+            Self::Directory { path, .. } | Self::File(path) => Some(path),
+            Self::Pipe => None,
+        }
+    }
 }
 
 impl Place {
@@ -23,18 +47,22 @@ impl Place {
         rotation: Rotation,
         retention: Retention,
     ) -> anyhow::Result<Self> {
-        let target = Box::new(Segments::new(path, retention)?);
-        Ok(Self { target, rotation: Some(rotation), compressed: true })
+        let target = Segments::new(path, retention)?;
+        let (path, shared) = (path.to_owned(), target.is_shared());
+        let (target, whereabouts) = (Box::new(target), Whereabouts::Directory { path, shared });
+        Ok(Self { target, rotation: Some(rotation), compressed: true, whereabouts })
     }
 
     /// One new file; plain text if its name ends in `.jsonl`.
     pub fn file(path: &Path, min_free: Floor) -> anyhow::Result<Self> {
         let compressed = path.extension().is_none_or(|extension| extension != "jsonl");
         let target = Box::new(Single::new(path, compressed, min_free)?);
-        Ok(Self { target, rotation: None, compressed })
+        let whereabouts = Whereabouts::File(path.to_owned());
+        Ok(Self { target, rotation: None, compressed, whereabouts })
     }
 
     pub fn stream(to: impl Write + Send + 'static) -> Self {
-        Self { target: Box::new(Stream(to)), rotation: None, compressed: true }
+        let (target, whereabouts) = (Box::new(Stream(to)), Whereabouts::Pipe);
+        Self { target, rotation: None, compressed: true, whereabouts }
     }
 }

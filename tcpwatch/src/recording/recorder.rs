@@ -1,6 +1,6 @@
 //! The tap: every event of a run goes into its recording, in the order it was told.
 
-use std::io;
+use std::io::{self, Write};
 use std::time::Duration;
 
 use anyhow::{Context as _, anyhow};
@@ -11,10 +11,12 @@ use super::context::{Context, carried_on};
 use super::limits::Rotation;
 use super::line::{Account, End, Header, Start};
 use super::place::Place;
+use super::report::{Reason, Report};
 use super::ring::{Contents, Ring};
-use super::segment::Segment;
+use super::segment::{Segment, Sums};
 use super::trigger::{Trigger, Triggers};
 use super::writer::Writer;
+use super::written::Written;
 use crate::event::{Event, HostDescribed, Time};
 
 /// Writes the recording of a run. It never stands in the way of the run: when it cannot go on, it says so once and
@@ -30,6 +32,10 @@ pub struct Recorder {
     flight: Option<InFlight>,
     anonymizer: Option<Anonymizer>,
     failed: Option<anyhow::Error>,
+    report: Report,
+    written: Written,
+    /// Events that the disk had no time for.
+    missing: u64,
 }
 
 /// How a flight recorder works: it remembers, and writes when there is a reason.
@@ -74,12 +80,28 @@ impl Recorder {
     }
 
     fn start(place: Place, patient: bool) -> anyhow::Result<Self> {
-        let Place { target, rotation, compressed } = place;
+        let Place { target, rotation, compressed, whereabouts } = place;
         let writer = Writer::start(target, patient);
-        let writer = Some(writer.context("cannot start the thread that writes the recording")?);
-        let (context, run, segment) = (Context::default(), None, None);
-        let (flight, anonymizer, failed) = (None, None, None);
-        Ok(Self { writer, rotation, compressed, context, run, segment, flight, anonymizer, failed })
+        Ok(Self {
+            writer: Some(writer.context("cannot start the thread that writes the recording")?),
+            rotation,
+            compressed,
+            context: Context::default(),
+            run: None,
+            segment: None,
+            flight: None,
+            anonymizer: None,
+            failed: None,
+            report: Report::of(whereabouts),
+            written: Written::default(),
+            missing: 0,
+        })
+    }
+
+    /// Tells a person what is written, when, and why; but nothing of what goes into a pipe.
+    pub fn reporting_to(mut self, person: impl Write + Send + 'static) -> Self {
+        self.report.to(person);
+        self
     }
 
     /// Addresses and names are replaced before anything else is done with them.
@@ -93,6 +115,7 @@ impl Recorder {
         let ring = Ring::new(flight.span)?;
         let triggers = Triggers::new(&flight.triggers);
         let mut recorder = Self::new(place)?;
+        recorder.report.flies(flight);
         recorder.flight =
             Some(InFlight { ring, triggers, after: flight.after, until: Time::default() });
         Ok(recorder)
@@ -113,12 +136,12 @@ impl Recorder {
     pub fn concluded(&mut self, code: &str) {
         let reason = self.flight.as_ref().and_then(|flight| flight.triggers.on_cause(code));
         if let Some(reason) = reason {
-            self.trigger(reason);
+            self.trigger(&reason);
         }
     }
 
     /// Writes what is remembered, and what comes for a while. Nothing happens unless this is a flight recorder.
-    pub fn trigger(&mut self, reason: String) {
+    pub fn trigger(&mut self, reason: &str) {
         self.attempt(|recorder| recorder.try_trigger(reason));
     }
 
@@ -152,9 +175,12 @@ impl Recorder {
             Some(flight) if self.segment.is_none() => flight.ring.remember(now, event)?,
             _ => self.write(now, event)?,
         }
+        if let Event::Tick { .. } = event {
+            self.report.armed();
+        }
         self.end_if_due(now)?;
         let reason = self.flight.as_mut().and_then(|flight| flight.triggers.on_event(event));
-        reason.map_or(Ok(()), |reason| self.try_trigger(reason))
+        reason.map_or(Ok(()), |reason| self.try_trigger(&reason))
     }
 
     fn write(&mut self, now: Time, event: &Event) -> anyhow::Result<()> {
@@ -179,6 +205,7 @@ impl Recorder {
         self.context = Context::default();
         let id = format!("{}@{}", host.boot_id, host.time);
         let (host, now) = (host.clone(), host.time);
+        self.report.begun(&host);
         self.run = Some(Run { id, host, number: 0, events: 0, now });
         if self.flight.is_some() { Ok(()) } else { self.begin_segment(Start::Run, now, &[]) }
     }
@@ -200,21 +227,24 @@ impl Recorder {
         Ok(())
     }
 
-    fn try_trigger(&mut self, reason: String) -> anyhow::Result<()> {
+    fn try_trigger(&mut self, reason: &str) -> anyhow::Result<()> {
         let (Some(flight), Some(run)) = (&mut self.flight, &mut self.run) else { return Ok(()) };
         flight.until = run.now.plus(flight.after);
         if self.segment.is_some() {
             return Ok(());
         }
-        log::info!("writing the last {} s, and the next: {reason}", flight.ring.span().as_secs());
-        let Contents { since, context, frames, events_before } = flight.ring.take(run.now)?;
+        let (at, after) = (run.now, flight.after);
+        let Contents { since, context, frames, events_before } = flight.ring.take(at)?;
         run.events = events_before;
-        let since = since.unwrap_or(run.now);
-        self.begin_segment(Start::Trigger(reason), since, &context)?;
+        let since = since.unwrap_or(at);
+        let events = frames.iter().map(|frame| frame.events).sum();
+        self.begin_segment(Start::Trigger(reason.to_owned()), since, &context)?;
         if let (Some(segment), Some(writer)) = (&mut self.segment, &self.writer) {
             for frame in frames {
                 segment.frame(writer, frame);
             }
+            let reason = Reason { what: reason, at, since, events, after };
+            self.report.triggered(&reason, segment.name());
         }
         Ok(())
     }
@@ -239,22 +269,34 @@ impl Recorder {
     /// Says why, once. What was written stays, and can be read.
     fn stop(&mut self, done: anyhow::Result<()>) {
         self.segment = None;
-        let written = self.writer.take().map_or(Ok(()), Writer::finish);
-        let Err(error) = written.and(done) else { return };
+        let Err(error) = self.close().and(done) else { return };
         self.failed = Some(if is_broken_pipe(&error) { error } else { announce(&error) });
     }
 
     /// Closes the recording, and waits until it is written. An error that stopped it earlier is told here again, for
     /// the exit code. There is no account when a run is copied whose own end is not known.
     pub fn finish(mut self, account: Option<Account>) -> anyhow::Result<()> {
+        let ended = self.end(account);
+        self.report.ended(&self.written, self.missing, account);
+        ended
+    }
+
+    fn end(&mut self, account: Option<Account>) -> anyhow::Result<()> {
         if let Some(error) = self.failed.take() {
             return Err(error);
         }
         let ended = self.end_run(account);
-        let written = self.writer.take().map_or(Ok(()), Writer::finish);
-        written
+        self.close()
             .and(ended)
             .context("the end of the recording cannot be written. What came before it can be read")
+    }
+
+    /// Waits until everything is written.
+    fn close(&mut self) -> anyhow::Result<()> {
+        let Some(writer) = self.writer.take() else { return Ok(()) };
+        let (written, ended) = writer.finish();
+        self.written = written;
+        ended
     }
 
     fn end_run(&mut self, account: Option<Account>) -> anyhow::Result<()> {
@@ -276,7 +318,9 @@ impl Recorder {
             return Ok(());
         };
         let end = |events| End { events, continues, account };
-        run.events += segment.end(writer, run.now, context, end)?;
+        let Sums { events, missing } = segment.end(writer, run.now, context, end)?;
+        run.events += events;
+        self.missing += missing;
         Ok(())
     }
 }
@@ -298,6 +342,7 @@ impl Drop for Recorder {
     fn drop(&mut self) {
         let ended = self.end_run(None);
         self.stop(ended);
+        self.report.ended(&self.written, self.missing, None);
     }
 }
 
@@ -312,7 +357,8 @@ mod tests {
     use crate::event::{LossStage, TcpState};
     use crate::explain::story::Story;
     use crate::recording::limits::{Floor, Retention};
-    use crate::recording::samples::{Folder, described, refusals, replayed, reset, tick};
+    use crate::recording::place::Whereabouts;
+    use crate::recording::samples::{Folder, Heard, described, refusals, replayed, reset, tick};
     use crate::recording::target::Target;
 
     const FREE: Floor = Floor::Percent(0);
@@ -459,6 +505,83 @@ mod tests {
         assert!(refused().contains("exists already"), "{}", refused());
     }
 
+    #[test]
+    fn what_it_says_was_written_is_on_disk() {
+        let (folder, heard, events) = (Folder::new(), Heard::default(), refusals(3_000, 10));
+        let path = folder.path().join("d");
+        record(rotated(&path, 1_000, 5).reporting_to(heard.clone()), &events);
+        let said = heard.text();
+        assert!(said.starts_with(&format!("recorded  {} events, ", events.len() - 1)), "{said}");
+        let (begun, gone) = (number_before(&said, " segments)"), number_before(&said, " oldest"));
+        assert_eq!(begun - gone, fs::read_dir(&path).unwrap().count(), "{said}");
+    }
+
+    fn number_before(text: &str, word: &str) -> usize {
+        let before = &text[..text.find(word).expect("the word is there")];
+        let digits = before.rfind(|c: char| !c.is_ascii_digit()).map_or(0, |at| at + 1);
+        before[digits..].parse().expect("a number is there")
+    }
+
+    fn in_flight(folder: &Folder, heard: &Heard) -> Recorder {
+        let rotation = Rotation { size: u64::MAX, age: Duration::MAX };
+        let (keep, max_disk) = (NonZeroU32::new(9).unwrap(), u64::MAX);
+        let retention = Retention { keep, max_disk, min_free: FREE };
+        let place = Place::directory(folder.path(), rotation, retention).unwrap();
+        let triggers = vec![Trigger::Cause("no-listener".into())];
+        let (span, after) = (Duration::from_mins(1), Duration::from_secs(1));
+        let recorder = Recorder::in_flight(place, &Flight { span, after, triggers });
+        recorder.unwrap().reporting_to(heard.clone())
+    }
+
+    #[test]
+    fn a_flight_recorder_says_which_file_has_what_it_remembered_and_why() {
+        let (folder, heard, events) = (Folder::new(), Heard::default(), refusals(20, 10));
+        let mut recorder = in_flight(&folder, &heard);
+        tell(&mut recorder, &events);
+        recorder.concluded("scan");
+        assert_eq!(folder.names(), [""; 0]);
+        recorder.concluded("no-listener");
+        recorder.finish(Some(Account::default())).unwrap();
+        let said = heard.text();
+        let line = said.lines().find(|line| line.starts_with("triggered by cause no-listener at "));
+        let (_, file) = line.and_then(|line| line.rsplit_once(" go to ")).expect("it says where");
+        assert_eq!(number_before(&said, " events) and the next 1 s go to "), events.len() - 1);
+        same(&replayed(&[file.into()]).0, &events);
+    }
+
+    #[test]
+    fn a_flight_recorder_without_a_reason_writes_nothing_and_says_so() {
+        let (folder, heard) = (Folder::new(), Heard::default());
+        let mut recorder = in_flight(&folder, &heard);
+        tell(&mut recorder, &refusals(20, 10));
+        recorder.finish(Some(Account::default())).unwrap();
+        let said = heard.text();
+        assert_eq!(folder.names(), [""; 0]);
+        assert_eq!(said.matches("armed     the last 60 s are kept in memory").count(), 1, "{said}");
+        assert!(
+            said.contains("recorded  nothing: it waited for cause no-listener or SIGUSR1"),
+            "{said}"
+        );
+    }
+
+    #[test]
+    fn what_it_says_after_a_failure_is_on_disk_too() {
+        let (folder, heard, (answer, answers)) = (Folder::new(), Heard::default(), channel());
+        let path = folder.path().join("x");
+        let target = Box::new(Scripted(answers, fs::File::create_new(&path).unwrap()));
+        let whereabouts = Whereabouts::File(path.clone());
+        let place = Place { target, rotation: None, compressed: false, whereabouts };
+        let mut recorder = Recorder::new(place).unwrap().reporting_to(heard.clone());
+        answer.send(None).unwrap();
+        answer.send(Some(io::ErrorKind::StorageFull)).unwrap();
+        tell(&mut recorder, &refusals(5, 10));
+        until_stopped(&mut recorder);
+        recorder.finish(None).unwrap_err();
+        let bytes = fs::metadata(&path).unwrap().len();
+        let said = heard.text();
+        assert!(said.starts_with(&format!("recorded  0 events, {bytes} bytes, to ")), "{said}");
+    }
+
     /// A disk that answers each write as it is told to.
     struct Scripted(Receiver<Option<io::ErrorKind>>, fs::File);
 
@@ -470,7 +593,7 @@ mod tests {
         fn write(&mut self, frame: &[u8]) -> anyhow::Result<()> {
             match self.0.recv() {
                 Ok(Some(kind)) => Err(io::Error::from(kind).into()),
-                _ => Ok(io::Write::write_all(&mut self.1, frame)?),
+                _ => Ok(Write::write_all(&mut self.1, frame)?),
             }
         }
 
@@ -481,7 +604,8 @@ mod tests {
 
     fn to_script(answers: Receiver<Option<io::ErrorKind>>, path: &Path) -> Recorder {
         let target = Box::new(Scripted(answers, fs::File::create_new(path).unwrap()));
-        Recorder::new(Place { target, rotation: None, compressed: false }).unwrap()
+        let whereabouts = Whereabouts::Pipe;
+        Recorder::new(Place { target, rotation: None, compressed: false, whereabouts }).unwrap()
     }
 
     /// Ticks until the recorder has noticed.

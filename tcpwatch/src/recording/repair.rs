@@ -78,7 +78,7 @@ fn cut_to(file: &File, whole: u64) -> io::Result<u64> {
     Ok(cut)
 }
 
-#[cfg(test)]
+#[cfg(all(test, unix))]
 mod tests {
     use std::fs;
     use std::os::unix::fs::symlink;

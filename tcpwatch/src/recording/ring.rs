@@ -93,10 +93,6 @@ impl Ring {
         &self.context
     }
 
-    pub(super) fn span(&self) -> Duration {
-        self.span
-    }
-
     fn finish_frame(&mut self) -> io::Result<()> {
         let Some(since) = self.since.take() else { return Ok(()) };
         let frame = self.gathering.finish()?;

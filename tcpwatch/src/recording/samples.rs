@@ -1,7 +1,9 @@
 //! Events, headers and folders for tests of this room.
 
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex};
 use std::{env, fs, process};
 
 use super::line::{Header, Start};
@@ -94,7 +96,7 @@ impl Folder {
     /// What is in it, sorted.
     pub(super) fn names(&self) -> Vec<String> {
         let entries = fs::read_dir(&self.0).expect("our folder can be listed");
-        let name = |entry: std::io::Result<fs::DirEntry>| {
+        let name = |entry: io::Result<fs::DirEntry>| {
             entry.expect("an entry").file_name().to_string_lossy().into_owned()
         };
         let mut names: Vec<_> = entries.map(name).collect();
@@ -131,4 +133,25 @@ pub(super) fn replayed(inputs: &[PathBuf]) -> (Vec<Event>, u64) {
         super::Told::Note(_) | super::Told::Ended(_) => None,
     });
     (events.collect(), stream.failed())
+}
+
+/// What was said to a person.
+#[derive(Clone, Default)]
+pub(super) struct Heard(Arc<Mutex<Vec<u8>>>);
+
+impl Heard {
+    pub(super) fn text(&self) -> String {
+        let heard = self.0.lock().expect("nobody has died speaking").clone();
+        String::from_utf8(heard).expect("only text is said")
+    }
+}
+
+impl Write for Heard {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().expect("nobody has died speaking").write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }

@@ -23,6 +23,15 @@ pub(super) struct Segment {
     size: u64,
     /// Events given to the writer, without the context.
     events: u64,
+    /// Events that the writer had no room for.
+    missing: u64,
+    name: String,
+}
+
+/// What a segment has come to.
+pub(super) struct Sums {
+    pub(super) events: u64,
+    pub(super) missing: u64,
 }
 
 impl Segment {
@@ -35,9 +44,10 @@ impl Segment {
         context: &[Event],
     ) -> io::Result<Self> {
         let (gathering, gathered) = (Gathering::new(compressed)?, Tally::default());
-        let (gap, begun, size, events) = (None, now, 0, 0);
-        let mut segment = Self { gathering, gathered, gap, begun, size, events };
-        writer.begin(name::of(header));
+        let (gap, begun, name) = (None, now, name::of(header));
+        let (size, events, missing) = (0, 0, 0);
+        writer.begin(name.clone());
+        let mut segment = Self { gathering, gathered, gap, begun, size, events, missing, name };
         segment.gathering.add(now, &header.as_line());
         for event in context {
             segment.gathering.add(now, event);
@@ -76,16 +86,16 @@ impl Segment {
     /// A frame that was finished elsewhere, and waits in memory already.
     pub(super) fn frame(&mut self, writer: &Writer, frame: Frame) {
         self.events += frame.events;
-        self.send(writer, frame.bytes);
+        self.send(writer, frame);
     }
 
     /// What the writer has no room for is missing from here on.
     fn offer(&mut self, writer: &Writer) -> io::Result<()> {
         let (bytes, tally) = (self.gathering.finish()?.bytes, std::mem::take(&mut self.gathered));
-        let size = length(&bytes);
-        if writer.offer(bytes) {
+        let (size, events) = (length(&bytes), tally.events);
+        if writer.offer(Frame { bytes, events }) {
             self.size += size;
-            self.events += tally.events;
+            self.events += events;
         } else {
             log::warn!("the recording does not keep up: events are missing in it from now on");
             self.gap = Some(tally);
@@ -97,20 +107,22 @@ impl Segment {
     fn close_gap(&mut self, now: Time, context: &Context) {
         let Some(gap) = self.gap.take() else { return };
         log::warn!("the recording keeps up again; {} events are missing in it", gap.events);
+        self.missing += gap.events;
         let retold = context.retold(now);
         gap.told(now).iter().chain(&retold).for_each(|event| self.add(now, event));
     }
 
     fn send_gathered(&mut self, writer: &Writer) -> io::Result<()> {
         let bytes = self.gathering.finish()?.bytes;
-        self.events += std::mem::take(&mut self.gathered).events;
-        self.send(writer, bytes);
+        let events = std::mem::take(&mut self.gathered).events;
+        self.events += events;
+        self.send(writer, Frame { bytes, events });
         Ok(())
     }
 
-    fn send(&mut self, writer: &Writer, bytes: Vec<u8>) {
-        self.size += length(&bytes);
-        writer.write(bytes);
+    fn send(&mut self, writer: &Writer, frame: Frame) {
+        self.size += length(&frame.bytes);
+        writer.write(frame);
     }
 
     /// The last line says how many events came before it.
@@ -120,13 +132,17 @@ impl Segment {
         now: Time,
         context: &Context,
         end: impl FnOnce(u64) -> End,
-    ) -> io::Result<u64> {
+    ) -> io::Result<Sums> {
         self.close_gap(now, context);
         let events = self.events + self.gathered.events;
         self.gathering.add(now, &end(events).as_line());
         self.send_gathered(writer)?;
         writer.end();
-        Ok(events)
+        Ok(Sums { events, missing: self.missing })
+    }
+
+    pub(super) fn name(&self) -> &str {
+        &self.name
     }
 
     /// Bytes given to the writer.

@@ -19,6 +19,8 @@ pub(super) struct Segments {
     open: Option<Part>,
     /// Bytes of all others, when they were last looked at.
     others: u64,
+    /// Segments.
+    removed: u64,
 }
 
 /// A segment that is complete.
@@ -34,7 +36,8 @@ impl Segments {
     pub(super) fn new(path: &Path, retention: Retention) -> anyhow::Result<Self> {
         let directory = Arc::new(Directory::of_segments(path)?);
         repair_all(&directory).with_context(|| format!("cannot list {}", path.display()))?;
-        let mut segments = Self { directory, retention, open: None, others: 0 };
+        let (open, others, removed) = (None, 0, 0);
+        let mut segments = Self { directory, retention, open, others, removed };
         segments.make_room(0)?;
         Ok(segments)
     }
@@ -96,8 +99,14 @@ impl Segments {
             }
             _ => log::info!("{}: removed to make room", path.display()),
         }
+        self.removed += 1;
         self.others = self.others.saturating_sub(oldest.size);
         Ok(())
+    }
+
+    /// There are segments of other runs too.
+    pub(super) fn is_shared(&self) -> bool {
+        self.others > 0
     }
 
     fn has_room(&self, coming: u64) -> anyhow::Result<bool> {
@@ -136,9 +145,13 @@ impl Target for Segments {
         self.others += open.size();
         open.finish().with_context(|| format!("cannot finish {}", path.display()))
     }
+
+    fn removed(&self) -> u64 {
+        self.removed
+    }
 }
 
-#[cfg(test)]
+#[cfg(all(test, unix))]
 mod tests {
     use std::fs;
     use std::num::NonZeroU32;

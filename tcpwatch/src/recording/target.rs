@@ -14,6 +14,11 @@ pub(super) trait Target: Send {
 
     /// The open segment is complete, or cannot be continued. Does nothing where none is open.
     fn end(&mut self) -> anyhow::Result<()>;
+
+    /// Segments that had to go to make room.
+    fn removed(&self) -> u64 {
+        0
+    }
 }
 
 /// Into a pipe: segments follow one another.

@@ -1,6 +1,7 @@
 //! When does a flight recorder write what it remembers?
 
 use std::collections::VecDeque;
+use std::fmt;
 use std::time::Duration;
 
 use crate::event::{Event, Time};
@@ -12,6 +13,15 @@ pub enum Trigger {
     Cause(String),
     /// So many resets within a second.
     Rate(usize),
+}
+
+impl fmt::Display for Trigger {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Cause(code) => write!(f, "cause {code}"),
+            Self::Rate(resets) => write!(f, "{resets} resets within a second"),
+        }
+    }
 }
 
 /// Watches for what was asked for.
@@ -46,7 +56,10 @@ impl Triggers {
 
     /// Why to write, if this cause is a reason.
     pub(super) fn on_cause(&self, code: &str) -> Option<String> {
-        self.causes.iter().any(|wanted| wanted == code).then(|| format!("cause {code}"))
+        self.causes
+            .iter()
+            .find(|wanted| *wanted == code)
+            .map(|code| Trigger::Cause(code.clone()).to_string())
     }
 
     /// Why to write, if this event is one reset too many.
@@ -55,7 +68,7 @@ impl Triggers {
         if !is_reset(event) || !rate.is_reached_at(event.time()) {
             return None;
         }
-        Some(format!("{} resets within a second", rate.resets))
+        Some(Trigger::Rate(rate.resets).to_string())
     }
 }
 

@@ -11,15 +11,17 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use anyhow::bail;
+use anyhow::anyhow;
 
+use super::frame::Frame;
 use super::target::Target;
+use super::written::Written;
 
 /// The thread and its queue.
 pub(super) struct Writer {
     orders: Sender<Order>,
     queue: Arc<Queue>,
-    thread: JoinHandle<anyhow::Result<()>>,
+    thread: JoinHandle<(Written, anyhow::Result<()>)>,
     /// Nothing ever comes out of it, until the thread ends.
     ended: Receiver<Infallible>,
     /// Rather waits than does without a frame.
@@ -29,7 +31,7 @@ pub(super) struct Writer {
 enum Order {
     Begin(String),
     /// A frame, and how much of the queue's room it takes.
-    Write(Vec<u8>, usize),
+    Write(Frame, usize),
     End,
 }
 
@@ -53,8 +55,8 @@ impl Writer {
     }
 
     /// Queues a frame if it fits.
-    pub(super) fn offer(&self, frame: Vec<u8>) -> bool {
-        let size = frame.len();
+    pub(super) fn offer(&self, frame: Frame) -> bool {
+        let size = frame.bytes.len();
         let taken = if self.patient { self.queue.wait_for(size) } else { self.queue.take(size) };
         if taken {
             self.order(Order::Write(frame, size));
@@ -63,7 +65,7 @@ impl Writer {
     }
 
     /// Queues a frame in any case: one without which nothing can be read, or one that takes memory already.
-    pub(super) fn write(&self, frame: Vec<u8>) {
+    pub(super) fn write(&self, frame: Frame) {
         self.order(Order::Write(frame, 0));
     }
 
@@ -87,38 +89,49 @@ impl Writer {
         self.thread.is_finished()
     }
 
-    /// Waits until everything is written, however long that takes; who waits is told.
-    pub(super) fn finish(self) -> anyhow::Result<()> {
+    /// Waits until everything is written, however long that takes; who waits is told. Says how much it was.
+    pub(super) fn finish(self) -> (Written, anyhow::Result<()>) {
         drop(self.orders);
         if self.ended.recv_timeout(SILENCE) == Err(RecvTimeoutError::Timeout) {
             log::warn!(
                 "waiting until the recording is on disk. To interrupt now loses what is not there yet"
             );
         }
-        match self.thread.join() {
-            Ok(result) => result,
-            Err(_) => bail!("the thread that writes the recording has died. Please report this"),
-        }
+        self.thread.join().unwrap_or_else(|_| {
+            let died = anyhow!("the thread that writes the recording has died. Please report this");
+            (Written::default(), Err(died))
+        })
     }
 }
 
-fn work(target: &mut dyn Target, orders: &Receiver<Order>, queue: &Queue) -> anyhow::Result<()> {
-    let obeyed = orders.iter().try_for_each(|order| obey(target, order, queue));
+fn work(
+    target: &mut dyn Target,
+    orders: &Receiver<Order>,
+    queue: &Queue,
+) -> (Written, anyhow::Result<()>) {
+    let mut written = Written::default();
+    let obeyed = orders.iter().try_for_each(|order| obey(target, order, queue, &mut written));
     // What is whole gets its name even where it could not be continued.
-    match (obeyed, target.end()) {
+    let ended = match (obeyed, target.end()) {
         (Err(why), Err(and)) => Err(and.context(why)),
         (obeyed, ended) => obeyed.and(ended),
-    }
+    };
+    (Written { removed: target.removed(), ..written }, ended)
 }
 
-fn obey(target: &mut dyn Target, order: Order, queue: &Queue) -> anyhow::Result<()> {
+fn obey(
+    target: &mut dyn Target,
+    order: Order,
+    queue: &Queue,
+    written: &mut Written,
+) -> anyhow::Result<()> {
     match order {
-        Order::Begin(name) => target.begin(&name),
+        Order::Begin(name) => target.begin(&name).inspect(|()| written.segments += 1),
         Order::End => target.end(),
         Order::Write(frame, size) => {
-            let written = target.write(&frame);
+            let done = target.write(&frame.bytes);
             queue.release(size);
-            written
+            done.inspect(|()| written.add(&frame))
         }
     }
 }
@@ -227,22 +240,30 @@ mod tests {
 
     const FRAME: usize = ROOM / 4;
 
+    /// Three events, in so many bytes.
+    fn frame(size: usize) -> Frame {
+        Frame { bytes: vec![0; size], events: 3 }
+    }
+
     #[test]
     fn a_hung_disk_holds_up_nobody_and_the_queue_is_bounded() {
         let (writer, allow, written) = slow(false);
-        let taken = (0..10).filter(|_| writer.offer(vec![0; FRAME])).count();
+        let taken = (0..10).filter(|_| writer.offer(frame(FRAME))).count();
         assert_eq!(taken, 4);
         assert!(!writer.keeps_up());
-        writer.write(vec![0; 7]);
+        writer.write(frame(7));
         (0..5).for_each(|_| allow.send(()).unwrap());
         assert_eq!(written.iter().take(5).sum::<usize>(), ROOM + 7, "what was taken is written");
-        writer.finish().unwrap();
+        let (sums, ended) = writer.finish();
+        ended.unwrap();
+        let bytes = u64::try_from(ROOM + 7).unwrap();
+        assert_eq!(sums, Written { events: 15, bytes, ..Written::default() });
     }
 
     #[test]
     fn room_comes_back_as_the_disk_writes() {
         let (writer, allow, written) = slow(false);
-        (0..4).for_each(|_| assert!(writer.offer(vec![0; FRAME])));
+        (0..4).for_each(|_| assert!(writer.offer(frame(FRAME))));
         (0..4).for_each(|_| allow.send(()).unwrap());
         assert_eq!(written.iter().take(4).count(), 4);
         allow.send(()).unwrap();
@@ -250,16 +271,16 @@ mod tests {
         while !writer.keeps_up() {
             thread::yield_now();
         }
-        assert!(writer.offer(vec![0; FRAME]));
-        writer.finish().unwrap();
+        assert!(writer.offer(frame(FRAME)));
+        writer.finish().1.unwrap();
     }
 
     #[test]
     fn patience_waits_instead_of_doing_without() {
         let (writer, allow, written) = slow(true);
         (0..10).for_each(|_| allow.send(()).unwrap());
-        (0..10).for_each(|_| assert!(writer.offer(vec![0; FRAME])));
-        writer.finish().unwrap();
+        (0..10).for_each(|_| assert!(writer.offer(frame(FRAME))));
+        writer.finish().1.unwrap();
         assert_eq!(written.iter().count(), 10);
     }
 
@@ -267,7 +288,7 @@ mod tests {
     fn nobody_waits_for_a_writer_that_has_stopped() {
         let (writer, allow, _written) = slow(true);
         drop(allow);
-        (0..20).for_each(|_| _ = writer.offer(vec![0; FRAME]));
-        assert!(writer.finish().is_err());
+        (0..20).for_each(|_| _ = writer.offer(frame(FRAME)));
+        assert!(writer.finish().1.is_err());
     }
 }

@@ -57,7 +57,7 @@ impl Overlap {
         if let Event::EventsLost(lost) = event
             && self.repeats(time)
         {
-            self.repeated.lost += lost.count;
+            self.repeated.lost = self.repeated.lost.saturating_add(lost.count);
         }
         if self.accounts.is_none() && time > self.end {
             self.accounts = Some(engine.totals().namespaces);
@@ -130,7 +130,8 @@ fn since(account: NamespaceTotals, before: &[NamespaceTotals]) -> Option<Namespa
     let sent = account.sent.saturating_sub(before.sent);
     let out_rsts =
         account.out_rsts.zip(before.out_rsts).map(|(now, then)| now.saturating_sub(then));
-    let difference = account.difference.zip(before.difference).map(|(now, then)| now - then);
+    let difference =
+        account.difference.zip(before.difference).map(|(now, then)| now.saturating_sub(then));
     let some = sent > 0 || out_rsts.is_some_and(|count| count > 0);
     some.then_some(NamespaceTotals { sent, out_rsts, difference, ..account })
 }

@@ -3,5 +3,5 @@
 mod json;
 mod text;
 
-pub use json::write as doctor_json;
-pub use text::write as doctor_text;
+pub use json::object;
+pub use text::text;

@@ -15,6 +15,7 @@ use super::paint::{Ink, Paint};
 use super::totals::write_totals;
 use super::{Clean, Clock, Sink, Summary};
 use crate::event::{CoverageDeclared, EventsLost, HostDescribed, Time};
+use crate::explain::mechanism::Mechanism;
 use crate::explain::verdict::{
     Amendment, Direction, Evidence, Explanation, Finding, Remedy, Verdict,
 };
@@ -166,13 +167,14 @@ fn place(verdict: &Verdict) -> String {
 
 /// What the application at the end that hears the reset gets to know.
 fn effect(verdict: &Verdict) -> String {
-    let end = match verdict.direction {
-        Direction::Sent => "remote",
-        Direction::Received => "local",
+    let hearer = match verdict.direction {
+        _ if is_of_a_rule(verdict) => "sender of the refused packet",
+        Direction::Sent => "remote application",
+        Direction::Received => "local application",
     };
     match verdict.errno {
-        Some(errno) => format!("the {end} application gets {errno}"),
-        None => format!("the {end} application is not told"),
+        Some(errno) => format!("the {hearer} gets {errno}"),
+        None => format!("the {hearer} is not told"),
     }
 }
 
@@ -180,6 +182,9 @@ fn effect(verdict: &Verdict) -> String {
 fn flow(verdict: &Verdict) -> String {
     let (local, remote) = (verdict.flow.local, verdict.flow.remote);
     let arrow = super::line::arrow(verdict.direction);
+    if is_of_a_rule(verdict) {
+        return format!("{local} (the refused packet's destination) {arrow} {remote} (its source)");
+    }
     let owner = verdict.owner.as_ref().map_or_else(String::new, |owner| format!(", {owner}"));
     let service = match verdict.service {
         Some(service) if service == remote => ", the service".into(),
@@ -187,6 +192,11 @@ fn flow(verdict: &Verdict) -> String {
         None => String::new(),
     };
     format!("{local} (local{}) {arrow} {remote} (remote){service}", Clean(owner))
+}
+
+/// A firewall rule refuses packets that pass through as well as its own host's: neither end need be of this host.
+fn is_of_a_rule(verdict: &Verdict) -> bool {
+    verdict.mechanism == Mechanism::Rejected
 }
 
 /// The same in few words, for want of room.
@@ -306,7 +316,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::explain::mechanism::Mechanism;
+    use crate::event::FilterHook;
     use crate::explain::story::{Story, expired};
     use crate::explain::verdict::Peer;
     use crate::sink::samples;
@@ -359,6 +369,20 @@ RST #19  2026-11-21 12:04:31.882+00:00  sent from net:[4026532201]
   kernel    socket state LISTEN
 "
         );
+    }
+
+    #[test]
+    fn a_rule_on_the_way_owns_neither_end() {
+        let story =
+            Story::new().after(5).rejects_syn(FilterHook::Forward, "10.0.0.1:80", "10.9.9.9:4000");
+        let text = block_of(&story.verdicts()[0]);
+        let head = "\
+sent from netns ns1
+  effect    the sender of the refused packet gets ECONNREFUSED (111)
+  flow      10.0.0.1:80 (the refused packet's destination) -> 10.9.9.9:4000 (its source)
+";
+        assert!(text.contains(head), "{text}");
+        assert!(!text.contains("local") && !text.contains("remote"), "{text}");
     }
 
     #[test]

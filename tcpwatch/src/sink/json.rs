@@ -126,6 +126,16 @@ fn lines(clock: &mut Clock, explanation: &Explanation) -> Vec<EvidenceLine> {
     evidence.into_iter().map(|line| EvidenceLine::of(line, clock)).collect()
 }
 
+/// One value on a line of its own, harmless to a terminal.
+pub fn json_line(value: &impl Serialize) -> String {
+    let mut text = Vec::new();
+    let mut to = serde_json::Serializer::with_formatter(&mut text, Harmless);
+    // Into memory: nothing that can fail.
+    _ = value.serialize(&mut to);
+    text.push(b'\n');
+    String::from_utf8_lossy(&text).into_owned()
+}
+
 #[derive(Serialize)]
 struct Object<'a> {
     schema: u32,
@@ -437,7 +447,7 @@ impl<'a> NamespaceAccount<'a> {
 }
 
 /// Compact JSON in which nothing can command a terminal: same strings, other spelling.
-pub(super) struct Harmless;
+struct Harmless;
 
 impl Formatter for Harmless {
     fn write_string_fragment<W: ?Sized + Write>(
@@ -550,7 +560,7 @@ mod tests {
         });
         let lines: Vec<Value> =
             text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-        let schema = Schema::published();
+        let schema = Schema::published("verdict");
         for line in &lines {
             assert_eq!(schema.complaints(line), [""; 0], "{line}");
         }
@@ -588,7 +598,7 @@ mod tests {
             json.lost(&samples::lost()).unwrap();
             json.totals(&samples::summary(&totals)).unwrap();
         });
-        let schema = Schema::published();
+        let schema = Schema::published("verdict");
         assert_eq!(text.lines().count(), 8);
         for line in text.lines() {
             let value: Value = serde_json::from_str(line).unwrap();
@@ -603,7 +613,7 @@ mod tests {
         verdict["id"] = "17".into();
         verdict["extra"] = true.into();
         verdict.as_object_mut().unwrap().remove("remedy");
-        let complaints = Schema::published().complaints(&verdict).join("\n");
+        let complaints = Schema::published("verdict").complaints(&verdict).join("\n");
         for place in ["$.certainty", "$.id", "$.extra", "$.remedy"] {
             assert!(complaints.contains(place), "{place} is not in\n{complaints}");
         }

@@ -18,7 +18,7 @@ impl Losses {
         let alike = |sum: &&mut EventsLost| sum.fact == lost.fact && sum.stage == lost.stage;
         match self.sums.iter_mut().find(alike) {
             Some(sum) => {
-                sum.count += lost.count;
+                sum.count = sum.count.saturating_add(lost.count);
                 sum.since = sum.since.min(lost.since);
                 sum.until = sum.until.max(lost.until);
             }

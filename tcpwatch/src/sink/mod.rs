@@ -8,7 +8,7 @@ mod banner;
 mod block;
 mod clock;
 mod csv;
-mod doctor;
+pub mod doctor;
 mod escape;
 mod evidence;
 mod explain;
@@ -18,12 +18,15 @@ mod json;
 mod line;
 mod losses;
 mod out;
+pub mod page;
 mod paint;
 #[cfg(feature = "parquet")]
 mod parquet;
 mod pcapng;
+mod sheet;
 mod table;
 mod totals;
+pub mod why;
 mod wrap;
 
 use std::io;
@@ -36,10 +39,9 @@ pub use account::Account;
 pub use banner::Banner;
 pub use clock::Clock;
 pub use csv::Csv;
-pub use doctor::{doctor_json, doctor_text};
 pub use escape::Clean;
 pub use explain::Explain;
-pub use json::{Json, SCHEMA};
+pub use json::{Json, SCHEMA, json_line};
 pub use line::Line;
 pub use paint::Paint;
 #[cfg(feature = "parquet")]

@@ -1,18 +1,17 @@
-//! Checks JSON against the schemas in `docs/schema`. Knows the keywords these files use, and refuses others.
+//! Checks JSON against the files of `docs/schema`. Knows the keywords these use, and refuses others.
+
+use std::net::IpAddr;
 
 use serde_json::{Map, Value};
 
-/// The schema of our own output.
+/// What we say of our own lines.
 pub(super) struct Schema(Value);
 
 impl Schema {
-    pub(super) fn published() -> Self {
-        let text = include_str!("../../../docs/schema/verdict.schema.json");
-        Self(serde_json::from_str(text).unwrap())
-    }
-
-    pub(super) fn of_doctor() -> Self {
-        let text = include_str!("../../../docs/schema/doctor.schema.json");
+    /// By its name: `verdict`, `recording`, `doctor`.
+    pub(super) fn published(name: &str) -> Self {
+        let published = PUBLISHED.iter().find(|(of, _)| *of == name);
+        let (_, text) = published.unwrap_or_else(|| panic!("no schema is called {name}"));
         Self(serde_json::from_str(text).unwrap())
     }
 
@@ -32,18 +31,28 @@ impl Schema {
                 "enum" if !wanted.as_array().unwrap().contains(value) => {
                     out.push(format!("{place}: not one of {wanted}"));
                 }
-                "minimum" if value.as_f64() < wanted.as_f64() => {
+                "minimum" if value.is_number() && value.as_f64() < wanted.as_f64() => {
                     out.push(format!("{place}: less than {wanted}"));
                 }
-                "$schema" | "$id" | "$defs" | "title" | "description" | "type" | "const"
-                | "enum" | "minimum" => {}
-                "format" if wanted == "date-time" => check_time(value, place, out),
+                "maximum" if value.is_number() && value.as_f64() > wanted.as_f64() => {
+                    out.push(format!("{place}: more than {wanted}"));
+                }
+                "anyOf" if self.fitting(wanted, value) == 0 => {
+                    out.push(format!("{place}: {value} is none of {wanted}"));
+                }
+                "$schema" | "$id" | "$defs" | "title" | "description" | "default" | "type"
+                | "const" | "enum" | "minimum" | "maximum" | "anyOf" => {}
+                "format" => check_format(wanted, value, place, out),
+                "pattern" => check_pattern(wanted, value, place, out),
                 "required" => check_required(wanted, value, place, out),
                 "properties" => self.check_properties(wanted, value, place, out),
                 "additionalProperties" => {
                     self.check_others(schema, wanted, value, place, out);
                 }
                 "items" => self.check_items(wanted, value, place, out),
+                "oneOf" if value["type"].is_string() => {
+                    self.check_kind(wanted, value, place, out);
+                }
                 "oneOf" => self.check_one_of(wanted, value, place, out),
                 other => panic!("the checker does not know the keyword {other}"),
             }
@@ -88,11 +97,28 @@ impl Schema {
         }
     }
 
-    /// The branches differ by `type`, so that a complaint can come from the branch that was meant.
     fn check_one_of(&self, wanted: &Value, value: &Value, place: &str, out: &mut Vec<String>) {
+        match self.fitting(wanted, value) {
+            1 => {}
+            fitting => out.push(format!("{place}: {value} is {fitting} of {wanted}")),
+        }
+    }
+
+    /// How many of the branches.
+    fn fitting(&self, branches: &Value, value: &Value) -> usize {
+        let fits = |branch: &&Value| {
+            let mut complaints = Vec::new();
+            self.check(branch, value, "", &mut complaints);
+            complaints.is_empty()
+        };
+        branches.as_array().unwrap().iter().filter(fits).count()
+    }
+
+    /// The branches differ by `type`, so that a complaint can come from the branch that was meant.
+    fn check_kind(&self, wanted: &Value, value: &Value, place: &str, out: &mut Vec<String>) {
         let meant = wanted.as_array().unwrap().iter().find(|branch| {
-            let branch = branch.get("$ref").map_or(*branch, |reference| self.definition(reference));
-            branch["properties"]["type"]["const"] == value["type"]
+            let named = branch.get("$ref").map_or(*branch, |reference| self.definition(reference));
+            [*branch, named].iter().any(|b| b["properties"]["type"]["const"] == value["type"])
         });
         match meant {
             Some(branch) => self.check(branch, value, place, out),
@@ -126,6 +152,41 @@ fn check_required(wanted: &Value, value: &Value, place: &str, out: &mut Vec<Stri
     out.extend(missing.map(|name| format!("{place}.{name}: missing")));
 }
 
+/// Of what is neither text nor a number, `type` judges.
+fn check_format(wanted: &Value, value: &Value, place: &str, out: &mut Vec<String>) {
+    let most = match wanted.as_str().unwrap() {
+        "date-time" => return check_time(value, place, out),
+        "ip" if value.as_str().is_some_and(|text| text.parse::<IpAddr>().is_err()) => 0,
+        "ip" | "uint64" => return,
+        "uint32" => u32::MAX.into(),
+        "uint16" => u16::MAX.into(),
+        "uint8" => u8::MAX.into(),
+        other => panic!("the checker does not know the format {other}"),
+    };
+    if value.is_string() || value.as_u64().is_some_and(|value| value > most) {
+        out.push(format!("{place}: {value} is no {wanted}"));
+    }
+}
+
+/// Seconds with nanoseconds, and kernel addresses.
+fn check_pattern(wanted: &Value, value: &Value, place: &str, out: &mut Vec<String>) {
+    let Some(text) = value.as_str() else { return };
+    let digits = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+    let hex = |byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
+    let fits = match wanted.as_str().unwrap() {
+        r"^[0-9]+\.[0-9]{9}$" => text
+            .split_once('.')
+            .is_some_and(|(seconds, nanos)| digits(seconds) && digits(nanos) && nanos.len() == 9),
+        "^0x[0-9a-f]{1,16}$" => text
+            .strip_prefix("0x")
+            .is_some_and(|number| (1..=16).contains(&number.len()) && number.bytes().all(hex)),
+        other => panic!("the checker does not know the pattern {other}"),
+    };
+    if !fits {
+        out.push(format!("{place}: {text} is not like {wanted}"));
+    }
+}
+
 /// RFC 3339 in UTC with nine digits, as we promise; `null` is for `type` to judge.
 fn check_time(value: &Value, place: &str, out: &mut Vec<String>) {
     let Some(text) = value.as_str() else { return };
@@ -134,3 +195,9 @@ fn check_time(value: &Value, place: &str, out: &mut Vec<String>) {
         out.push(format!("{place}: {text} is not RFC 3339 with nanoseconds"));
     }
 }
+
+const PUBLISHED: [(&str, &str); 3] = [
+    ("verdict", include_str!("../../../docs/schema/verdict.schema.json")),
+    ("recording", include_str!("../../../docs/schema/recording.schema.json")),
+    ("doctor", include_str!("../../../docs/schema/doctor.schema.json")),
+];

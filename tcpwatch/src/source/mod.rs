@@ -3,57 +3,9 @@
 #[cfg(feature = "live")]
 pub mod kernel;
 mod layout;
-
-use std::os::fd::OwnedFd;
-use std::path::PathBuf;
-
-use crate::event::{Event, Time, Way};
+#[cfg(feature = "live")]
+mod live;
 
 pub use layout::Layout;
-
-/// A kernel being watched. What it has to tell goes into `out`, in any order within the slack of the timeline.
-pub trait Live {
-    /// Describes the host and what can be seen of it, reads the counters for the first time, and lets the hooks go.
-    fn start(&mut self, out: &mut Vec<Event>) -> anyhow::Result<()>;
-
-    /// Empties the rings.
-    fn drain(&mut self, out: &mut Vec<Event>);
-
-    /// Everything that may take longer: namespaces, counters, modules loaded since. Called each second.
-    fn slow(&mut self, out: &mut Vec<Event>);
-
-    /// Reads the counters for the last time.
-    fn finish(&mut self, out: &mut Vec<Event>);
-
-    /// A descriptor that wakes whoever polls it when something came that should be drained at once.
-    fn urgent(&self) -> Option<OwnedFd> {
-        None
-    }
-
-    /// Event time.
-    fn now(&self) -> Time;
-}
-
-/// What the user says about the source.
-#[derive(Clone, Debug, Default)]
-pub struct Options {
-    /// Kernel type information from a file.
-    pub btf: Option<PathBuf>,
-    /// Ways of attaching that are not to be tried.
-    pub avoid: Vec<Way>,
-}
-
-/// What the running kernel shows of this host, for `tcpwatch doctor`. The hooks are let go again.
 #[cfg(feature = "live")]
-pub fn examine(options: &Options) -> crate::doctor::Facts {
-    let (btf, avoid) = (options.btf.clone(), options.avoid.clone());
-    kernel::checkup::examine(&kernel::Options { btf, avoid, ..kernel::Options::default() })
-}
-
-/// Opens the running kernel.
-#[cfg(feature = "live")]
-pub fn open(options: &Options) -> anyhow::Result<Box<dyn Live>> {
-    let (btf, avoid) = (options.btf.clone(), options.avoid.clone());
-    let options = kernel::Options { btf, avoid, ..kernel::Options::default() };
-    Ok(Box::new(kernel::Watch::open(&options)?))
-}
+pub use live::{Live, Options, examine, open};

@@ -29,9 +29,12 @@ fn main() -> ExitCode {
     libtest_mimic::run(&arguments, [there].into_iter().chain(stories).collect()).exit_code()
 }
 
-fn trials(incident: Incident) -> [Trial; 2] {
-    let (golden, laws) = (incident.clone(), incident);
+fn trials(incident: Incident) -> [Trial; 3] {
+    let (schema, golden, laws) = (incident.clone(), incident.clone(), incident);
     [
+        Trial::test(format!("schema::{}", schema.name), move || {
+            golden::is_recorded_as_described(&schema)
+        }),
         Trial::test(format!("golden::{}", golden.name), move || golden::is_said_again(&golden)),
         Trial::test(format!("laws::{}", laws.name), move || laws::hold(&laws)),
     ]

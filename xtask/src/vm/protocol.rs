@@ -5,6 +5,8 @@
 //! | `TCPWATCH-VM-BEGIN` | our code runs: from here on a crash is ours, not the emulator's |
 //! | `TCPWATCH-VM-HOOK …` | which way was chosen for a hook |
 //! | `TCPWATCH-VM-SKIP …` | a scenario this kernel cannot run, and why |
+//! | `TCPWATCH-VM-TOLD …` | a cause, and how many verdicts named it |
+//! | `TCPWATCH-VM-OPEN …` | a mechanism, how many verdicts found no cause, and what was missing first |
 //! | `TCPWATCH-VM-RESULT ok\|fail P F S` | the end: passed, failed, skipped |
 
 use crate::counts::Counts;
@@ -17,6 +19,8 @@ pub(crate) struct Transcript {
     pub(crate) begun: bool,
     pub(crate) hooks: Vec<String>,
     pub(crate) skips: Vec<String>,
+    pub(crate) told: Vec<String>,
+    pub(crate) open: Vec<String>,
     /// The kernel's own last words.
     pub(crate) panic: Option<String>,
     result: Option<Counts>,
@@ -40,6 +44,8 @@ impl Transcript {
             ("BEGIN", _) => self.begun = true,
             ("HOOK", rest) => self.hooks.push(rest.to_owned()),
             ("SKIP", rest) => self.skips.push(rest.to_owned()),
+            ("TOLD", rest) => self.told.push(rest.to_owned()),
+            ("OPEN", rest) => self.open.push(rest.to_owned()),
             ("RESULT", rest) => self.result = parse_result(rest),
             _ => {}
         }

@@ -1,8 +1,11 @@
 //! What is left of a VM run: one table row per kernel, then what each kernel chose and skipped.
 
+use super::coverage;
 use super::protocol::Transcript;
 use crate::counts::Counts;
+use crate::step::Steps;
 use std::fmt;
+use std::path::Path;
 use std::time::Duration;
 
 /// One kernel's run.
@@ -14,6 +17,8 @@ pub(crate) struct Report {
     pub(crate) retried: bool,
     pub(crate) hooks: Vec<String>,
     pub(crate) skips: Vec<String>,
+    pub(crate) told: Vec<String>,
+    pub(crate) open: Vec<String>,
 }
 
 impl Report {
@@ -26,23 +31,17 @@ impl Report {
         retried: bool,
     ) -> Self {
         let counts = transcript.counts().unwrap_or_default();
-        let Transcript { hooks, skips, .. } = transcript;
-        Self {
-            kernel: kernel.to_owned(),
-            version: version.to_owned(),
-            counts,
-            took,
-            retried,
-            hooks,
-            skips,
-        }
+        let (kernel, version) = (kernel.to_owned(), version.to_owned());
+        let Transcript { hooks, skips, told, open, .. } = transcript;
+        Self { kernel, version, counts, took, retried, hooks, skips, told, open }
     }
 
     /// From a run that did not.
     pub(crate) fn broken(kernel: &str, took: Duration) -> Self {
         let counts = Counts::default().at_least_one_failed();
         let (kernel, version) = (kernel.to_owned(), "no result, see above".to_owned());
-        Self { kernel, version, counts, took, retried: false, hooks: Vec::new(), skips: Vec::new() }
+        let [hooks, skips, told, open] = [const { Vec::new() }; 4];
+        Self { kernel, version, counts, took, retried: false, hooks, skips, told, open }
     }
 }
 
@@ -60,6 +59,13 @@ impl fmt::Display for Report {
         } else {
             Ok(())
         }
+    }
+}
+
+/// Writes the table of causes, if it is wanted.
+pub(crate) fn keep(steps: &mut Steps, file: Option<&Path>, reports: &[Report]) {
+    if let Some(file) = file {
+        steps.run("report", "cargo xtask test --report FILE", || coverage::write(file, reports));
     }
 }
 

@@ -8,6 +8,7 @@ use super::Explains;
 use crate::event::{AcceptQueue, Endpoint, Owner, Time};
 use crate::explain::case::{Case, Overflow};
 use crate::explain::mechanism::Mechanism;
+use crate::explain::page::{Advice, Group, Page, Reproduce};
 use crate::explain::verdict::{Certainty, Evidence, Remedy};
 
 /// The application did not accept() fast enough; the kernel threw the last ACK of the handshake away.
@@ -54,6 +55,52 @@ impl Explains for AcceptQueueOverflow {
     const CODE: &'static str = "accept-queue-overflow";
     const MEANING: &'static str = "the accept queue was full when the handshake completed";
 
+    const PAGE: Page = Page {
+        group: Group::Attempt,
+        about: "A listener keeps connections that are complete, and not yet accept()ed, in a queue of at most \
+            min(backlog, net.core.somaxconn) + 1. The last ACK of one more handshake found it full. With \
+            net.ipv4.tcp_abort_on_overflow = 1 the kernel answers that ACK with a RST. With 0, the default, it \
+            throws the ACK away: the client thinks it is connected, and is reset (ECONNRESET) when what it sends \
+            meets the listener after the handshake was given up. A queue that is already full when the SYN comes \
+            makes no reset: the SYN is dropped, and the client waits until it times out.",
+        shown_by: "the last ACK of this very handshake dropped at a full queue, with the queue's length and limit",
+        conditions: &[
+            "The segment that was answered met a listener.",
+            "The last ACK of this handshake found the accept queue full: either it is the packet that was \
+                answered, or it was dropped earlier, while the segment acknowledges nothing but the handshake and \
+                the connection was not aborted since.",
+        ],
+        certainty: "observed",
+        alike: &[
+            (
+                "server-restarted",
+                "data meets a listener that knows nothing of the connection there too, but the listener is \
+                    younger than the connection, and no ACK was dropped",
+            ),
+            (
+                "syn-cookie-failed",
+                "an ACK without data meets a listener while SYN cookies are in use, and no ACK of this handshake \
+                    was dropped at a full queue",
+            ),
+            (
+                "listener-closed-with-queue",
+                "the connection had reached the queue, and the listener closed before it was accepted",
+            ),
+        ],
+        advice: Advice {
+            now: "take load off this instance; see why it does not accept(): CPU limit, blocked loop",
+            fix: "accept faster; then raise the listen() backlog and net.core.somaxconn in the namespace of the \
+                listener, and restart it: the limit is taken at listen()",
+            trade_off: "a longer queue hides a slow server: connections wait in it until the client gives up",
+            do_not: "raise somaxconn alone; set tcp_abort_on_overflow = 1; trust TCPBacklogDrop",
+        },
+        otherwise: &[],
+        reproduce: Reproduce {
+            demo: Some("overflow"),
+            scenario: "overflow::with_abort_on_overflow_the_client_is_reset_at_once",
+        },
+    };
+
     /// The accept queue caused the reset when
     /// 1. the segment met a listener, and
     /// 2. the last ACK of this handshake found its queue full: either
@@ -79,12 +126,7 @@ impl Explains for AcceptQueueOverflow {
     }
 
     fn remedy(&self) -> Remedy {
-        Remedy {
-            now: "take load off this instance; see why it does not accept(): CPU limit, blocked loop".into(),
-            fix: self.fix(),
-            trade_off: "a longer queue hides a slow server: connections wait in it until the client gives up".into(),
-            do_not: "raise somaxconn alone; set tcp_abort_on_overflow = 1; trust TCPBacklogDrop".into(),
-        }
+        Remedy { fix: self.fix(), ..Self::PAGE.advice.into() }
     }
 }
 

@@ -8,6 +8,7 @@ use super::Explains;
 use crate::event::{Owner, SocketFile, TcpState};
 use crate::explain::case::Case;
 use crate::explain::mechanism::Mechanism;
+use crate::explain::page::{Advice, Group, Page, Reproduce};
 use crate::explain::verdict::{Certainty, Evidence, Remedy};
 
 /// `ss -K`, a network plugin that ends connections to back ends that are gone, or a BPF program.
@@ -21,6 +22,33 @@ pub struct AdminDestroyed {
 impl Explains for AdminDestroyed {
     const CODE: &'static str = "admin-destroyed";
     const MEANING: &'static str = "somebody had the socket destroyed, as `ss -K` does";
+
+    const PAGE: Page = Page {
+        group: Group::GivenUp,
+        about: "A process other than the owner had the kernel destroy the socket: `ss -K`, a network plugin that \
+            ends connections to back ends that are gone, or a BPF program. The peer gets a RST, the owner \
+            ECONNABORTED.",
+        shown_by: "tcp_abort on a socket in use, and the process that asked for it",
+        conditions: &[
+            "The socket was destroyed where it stood (tcp_abort).",
+            "A process did it, and was seen to.",
+            "It was no socket of the kernel's own, which its makers end in the same way.",
+        ],
+        certainty: "observed",
+        alike: &[
+            ("linger-zero", "the owner itself closed the socket, and a socket option made a reset of it"),
+            ("disconnected", "the owner itself dissolved the connection, and keeps the socket"),
+            ("keepalive-timeout", "nobody asked: a timer of the kernel gave up on a silent peer"),
+        ],
+        advice: Advice {
+            now: "ask who did it why: an operator's `ss -K`, or a network plugin cleaning up",
+            fix: "if it cleans up after back ends that are gone, drain them first; else let the owner close",
+            trade_off: "connections to a dead back end that nobody destroys hang until a timer runs out",
+            do_not: "destroy sockets as a routine: find what leaks them",
+        },
+        otherwise: &[],
+        reproduce: Reproduce { demo: None, scenario: "aborts::a_socket_that_an_operator_destroys" },
+    };
 
     /// The destruction caused the reset when
     /// 1. the socket was destroyed where it stood (net/ipv4/tcp.c, `tcp_abort`),
@@ -43,9 +71,7 @@ impl Explains for AdminDestroyed {
     fn remedy(&self) -> Remedy {
         Remedy {
             now: format!("ask {} why: an operator's `ss -K`, or a network plugin cleaning up", self.by),
-            fix: "if it cleans up after back ends that are gone, drain them first; else let the owner close".into(),
-            trade_off: "connections to a dead back end that nobody destroys hang until a timer runs out".into(),
-            do_not: "destroy sockets as a routine: find what leaks them".into(),
+            ..Self::PAGE.advice.into()
         }
     }
 }

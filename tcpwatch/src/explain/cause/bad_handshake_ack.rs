@@ -8,7 +8,8 @@ use super::Explains;
 use crate::event::Endpoint;
 use crate::explain::case::Case;
 use crate::explain::mechanism::Mechanism;
-use crate::explain::verdict::{Certainty, Evidence, Remedy};
+use crate::explain::page::{Advice, Group, Page, Reproduce};
+use crate::explain::verdict::{Certainty, Evidence};
 
 /// A handshake ended with the acknowledgement of something this host had not sent.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -23,6 +24,40 @@ pub struct BadHandshakeAck {
 impl Explains for BadHandshakeAck {
     const CODE: &'static str = "bad-handshake-ack";
     const MEANING: &'static str = "the ACK that should complete a handshake acknowledged something else";
+
+    const PAGE: Page = Page {
+        group: Group::Attempt,
+        about: "A handshake was under way, and the ACK that should have completed it acknowledged a number that this \
+            host's SYN+ACK had not asked for. TCP answers such an ACK with a RST, and the handshake goes on.",
+        shown_by: "an unfinished handshake between the same ports, and the number its SYN+ACK asked for beside the \
+            one the ACK brought",
+        conditions: &[
+            "The ACK met an unfinished handshake between the same ports: one that sent this very packet on to the \
+                listener, or a socket in SYN_RECV.",
+            "It does not acknowledge the SYN+ACK of that handshake.",
+        ],
+        certainty: "observed",
+        alike: &[
+            (
+                "port-reuse",
+                "there it is a SYN that meets an unfinished handshake, or an ACK of an older connection that \
+                    meets a SYN of this host",
+            ),
+            ("syn-cookie-failed", "no handshake is kept: the ACK itself had to be the proof of one"),
+        ],
+        advice: Advice {
+            now: "nothing: the client's next attempt gets a handshake of its own",
+            fix: "find who answers in this host's name: a SYN proxy, two hosts with one address, a way back around a \
+                NAT",
+            trade_off: "",
+            do_not: "raise backlogs or somaxconn: no queue was full",
+        },
+        otherwise: &[],
+        reproduce: Reproduce {
+            demo: None,
+            scenario: "replies::a_wrong_ack_when_both_ends_dial_is_a_bad_handshake_ack",
+        },
+    };
 
     /// The ACK caused the reset when
     /// 1. it met an unfinished handshake between the same ports: either
@@ -47,15 +82,6 @@ impl Explains for BadHandshakeAck {
             Evidence::new("tcp", format!("{} has a handshake with {} under way", self.local, self.client)),
             Evidence::new("tcp", format!("its SYN+ACK asked for {}, the ACK brought {}", self.expected, self.acknowledged)),
         ]
-    }
-
-    fn remedy(&self) -> Remedy {
-        Remedy {
-            now: "nothing: the client's next attempt gets a handshake of its own".into(),
-            fix: "find who answers in this host's name: a SYN proxy, two hosts with one address, a way back around a NAT".into(),
-            trade_off: String::new(),
-            do_not: "raise backlogs or somaxconn: no queue was full".into(),
-        }
     }
 }
 

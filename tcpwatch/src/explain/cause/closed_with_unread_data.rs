@@ -9,7 +9,8 @@ use crate::event::Owner;
 use crate::explain::case::Case;
 use crate::explain::ending::How;
 use crate::explain::mechanism::Mechanism;
-use crate::explain::verdict::{Certainty, Evidence, Remedy};
+use crate::explain::page::{Advice, Group, Page, Reproduce};
+use crate::explain::verdict::{Certainty, Evidence};
 
 /// Data was thrown away with the socket, and the peer is told so (RFC 2525, section 2.17).
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -24,6 +25,34 @@ pub struct ClosedWithUnreadData {
 impl Explains for ClosedWithUnreadData {
     const CODE: &'static str = "closed-with-unread-data";
     const MEANING: &'static str = "the application closed the socket without reading what had arrived";
+
+    const PAGE: Page = Page {
+        group: Group::GivenUp,
+        about: "The application closed a socket while bytes of the peer lay in it unread. TCP must tell the peer \
+            that they were lost, and sends a RST in place of a FIN (RFC 2525, section 2.17). The peer gets \
+            ECONNRESET, and may lose with it the answer that was sent just before. A server that refuses a request \
+            early, without reading its body, does this.",
+        shown_by: "the count of unread bytes at the moment of close(), and who closed",
+        conditions: &[
+            "The socket was being closed with data unread.",
+            "Bytes, and not just the peer's FIN, had not been read.",
+            "The process was not killed: else it had no choice.",
+        ],
+        certainty: "stated where the kernel gives the reason TCP_ABORT_ON_CLOSE, else observed",
+        alike: &[
+            ("process-killed", "the same close with unread data, but a signal ended the process"),
+            ("linger-zero", "nothing need be unread: the application had asked for a reset"),
+            ("peer-wrote-after-close", "the close was an orderly one, and the data came after it"),
+        ],
+        advice: Advice {
+            now: "see what the peer sent and nobody read: a body refused early, or more than was asked for",
+            fix: "read to the end before close(), or shutdown(SHUT_WR) and read until the peer closes",
+            trade_off: "reading on keeps the socket until the peer closes: bound it by time and bytes",
+            do_not: "hide it with client retries: the answer sent before may be lost with the reset",
+        },
+        otherwise: &[],
+        reproduce: Reproduce { demo: None, scenario: "aborts::a_server_that_hangs_up_on_a_request_it_has_not_read" },
+    };
 
     /// The close caused the reset when
     /// 1. the socket was being closed with data unread,
@@ -46,15 +75,6 @@ impl Explains for ClosedWithUnreadData {
             Evidence::new("tcp", format!("{} received and not read (rcv_nxt - copied_seq)", bytes(self.unread))),
             Evidence::new("process", format!("the socket was {}", self.how.closed(self.closed_by.as_ref()))),
         ]
-    }
-
-    fn remedy(&self) -> Remedy {
-        Remedy {
-            now: "see what the peer sent and nobody read: a body refused early, or more than was asked for".into(),
-            fix: "read to the end before close(), or shutdown(SHUT_WR) and read until the peer closes".into(),
-            trade_off: "reading on keeps the socket until the peer closes: bound it by time and bytes".into(),
-            do_not: "hide it with client retries: the answer sent before may be lost with the reset".into(),
-        }
     }
 }
 

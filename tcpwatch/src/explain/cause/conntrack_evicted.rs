@@ -7,6 +7,7 @@ use serde::Serialize;
 use super::Explains;
 use crate::event::{ConntrackDestroyed, ConntrackState, Death, Time};
 use crate::explain::case::{Case, Pressure};
+use crate::explain::page::{Advice, Group, Page, Reproduce};
 use crate::explain::translation::Translation;
 use crate::explain::verdict::{Certainty, Evidence, Remedy};
 
@@ -48,6 +49,37 @@ impl Explains for ConntrackEvicted {
     const CODE: &'static str = "conntrack-evicted";
     const MEANING: &'static str = "the conntrack table was full: a connection's entry made room for another";
 
+    const PAGE: Page = Page {
+        group: Group::Path,
+        about: "The conntrack table was full, and the entry of this connection went to make room for another one; \
+            the address translation went with it. The next segment is translated anew, to another back end that \
+            knows nothing of the connection, or it reaches the client with the back end's own address. Either is \
+            answered with a RST. The kernel takes entries that are not assured yet, or that are closing.",
+        shown_by: "the removal of the connection's entry with time left and by nobody, within early_drop or while \
+            the table was full",
+        conditions: &[
+            "The connection lost its translation: an entry that translated it died, and the next segment went \
+                astray.",
+            "The entry was removed with time left, and by nobody.",
+            "It was removed within early_drop; or the table was full, and the entry one the kernel takes then: \
+                unassured, with the table seen to drop entries about that time, or closing.",
+        ],
+        certainty: "observed where the take-up of the next segment, or the client's own socket, bears it out; else \
+            inferred",
+        alike: &[
+            ("conntrack-flushed", "somebody deleted the entry, or the kernel would have had no reason to take it"),
+            ("conntrack-expired", "the time of the entry had run out"),
+        ],
+        advice: Advice {
+            now: "see what fills the table: conntrack -L | awk '{print $4}' | sort | uniq -c; conntrack -S",
+            fix: "raise net.netfilter.nf_conntrack_max and its hash size; end the flood of new flows",
+            trade_off: "an entry takes some 300 bytes of kernel memory; a larger table only delays a flood",
+            do_not: "flush the table: that breaks every translated connection at once",
+        },
+        otherwise: &[],
+        reproduce: Reproduce { demo: None, scenario: "netfilter::a_full_table_takes_the_entry_of_a_handshake" },
+    };
+
     /// The want of room caused the reset when
     /// 1. the connection lost its translation (see [`crate::explain::translation::LostTranslation::of`]),
     /// 2. its entry was removed with time left, and by nobody, and
@@ -81,10 +113,8 @@ impl Explains for ConntrackEvicted {
     fn remedy(&self) -> Remedy {
         let limit = self.table.map_or_else(String::new, |table| format!(" (now {})", table.limit));
         Remedy {
-            now: "see what fills the table: conntrack -L | awk '{print $4}' | sort | uniq -c; conntrack -S".into(),
             fix: format!("raise net.netfilter.nf_conntrack_max{limit} and its hash size; end the flood of new flows"),
-            trade_off: "an entry takes some 300 bytes of kernel memory; a larger table only delays a flood".into(),
-            do_not: "flush the table: that breaks every translated connection at once".into(),
+            ..Self::PAGE.advice.into()
         }
     }
 }

@@ -8,6 +8,7 @@ use serde::Serialize;
 use super::Explains;
 use crate::event::{ConntrackState, Death};
 use crate::explain::case::Case;
+use crate::explain::page::{Advice, Group, Page, Reproduce};
 use crate::explain::translation::{LostTranslation, Translation};
 use crate::explain::verdict::{Certainty, Evidence, Remedy};
 
@@ -34,6 +35,47 @@ impl Explains for ConntrackExpired {
     const CODE: &'static str = "conntrack-expired";
     const MEANING: &'static str = "an idle connection's conntrack entry timed out, and its translation was lost";
 
+    const PAGE: Page = Page {
+        group: Group::Path,
+        about: "A connection through a service address was silent for longer than conntrack keeps an entry. With the \
+            entry went the address translation. The next segment of the client is translated anew, to another back \
+            end that knows nothing of the connection and answers with a RST; or the back end speaks first, and the \
+            client's kernel answers, which does not know the back end's own address. The client gets ECONNRESET, \
+            often a day after it last said something.",
+        shown_by: "the end of the connection's conntrack entry by timeout, and the next segment at a back end that \
+            does not know it",
+        conditions: &[
+            "The connection lost its translation: an entry that had seen both directions and translated the \
+                destination died before the segment came, and the segment went astray, to another back end or \
+                untranslated to the client.",
+            "The entry died because its time ran out.",
+        ],
+        certainty: "observed where the take-up of the next segment, or the client's own socket, bears it out; else \
+            inferred",
+        alike: &[
+            ("conntrack-flushed", "the entry had time left, and was deleted"),
+            ("conntrack-evicted", "the entry had time left, and made room in a full table"),
+            (
+                "pod-ip-reuse",
+                "the translation stayed, and the address behind it went to somebody else: the kernel's own reset \
+                    looks the same",
+            ),
+            ("server-restarted", "the listener is younger than the connection, and no translation was lost"),
+        ],
+        advice: Advice {
+            now: "the client must reconnect; nothing is broken on the server",
+            fix: "application: TCP keepalive (SO_KEEPALIVE) with an idle time well below the timeout of conntrack \
+                (net.netfilter.nf_conntrack_tcp_timeout_established)",
+            trade_off: "raising the timeout only makes it rarer and fills the table",
+            do_not: "lower the timeout to save memory; turn conntrack off for service traffic",
+        },
+        otherwise: &[],
+        reproduce: Reproduce {
+            demo: Some("conntrack"),
+            scenario: "conntrack::an_idle_connection_outlives_its_entry",
+        },
+    };
+
     /// The expiry caused the reset when
     /// 1. the connection lost its translation (see [`LostTranslation::of`]), and
     /// 2. its entry died because its time ran out.
@@ -57,13 +99,12 @@ impl Explains for ConntrackExpired {
 
     fn remedy(&self) -> Remedy {
         Remedy {
-            now: "the client must reconnect; nothing is broken on the server".into(),
             fix: format!(
                 "application: TCP keepalive (SO_KEEPALIVE) with an idle time well below {}",
                 self.timeout.in_words()
             ),
             trade_off: format!("raising {} only makes it rarer and fills the table", self.timeout.sysctl),
-            do_not: "lower the timeout to save memory; turn conntrack off for service traffic".into(),
+            ..Self::PAGE.advice.into()
         }
     }
 }

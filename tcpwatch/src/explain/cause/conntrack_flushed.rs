@@ -7,6 +7,7 @@ use serde::Serialize;
 use super::Explains;
 use crate::event::{ConntrackState, Death, Remover};
 use crate::explain::case::Case;
+use crate::explain::page::{Advice, Group, Page, Reproduce};
 use crate::explain::translation::Translation;
 use crate::explain::verdict::{Certainty, Evidence, Remedy};
 
@@ -24,6 +25,39 @@ pub struct ConntrackFlushed {
 impl Explains for ConntrackFlushed {
     const CODE: &'static str = "conntrack-flushed";
     const MEANING: &'static str = "a living connection's conntrack entry was deleted, and its translation was lost";
+
+    const PAGE: Page = Page {
+        group: Group::Path,
+        about: "Somebody deleted the conntrack entry of a living connection (`conntrack -F`, `conntrack -D`, a \
+            network plugin, a restart of a firewall), and the address translation went with it. The next segment \
+            goes astray and is answered with a RST.",
+        shown_by: "the deletion of the connection's entry with time left, and by whom where the kernel says",
+        conditions: &[
+            "The connection lost its translation: an entry that had seen both directions and translated the \
+                destination died before the segment came, and the segment went astray.",
+            "The entry was removed with time left.",
+            "By somebody: the remover is known by proof, or the kernel had no reason of its own, as the entry was \
+                neither unassured nor closing.",
+        ],
+        certainty: "observed where the take-up of the next segment, or the client's own socket, bears it out; else \
+            inferred",
+        alike: &[
+            ("conntrack-expired", "the time of the entry had run out"),
+            ("conntrack-evicted", "the table was full, and the entry made room for another"),
+            ("pod-ip-reuse", "the translation stayed, and the address behind it went to somebody else"),
+        ],
+        advice: Advice {
+            now: "the client must reconnect; nothing is broken on the server",
+            fix: "find why living entries are deleted; delete by exact tuple only",
+            trade_off: "an entry that is never deleted keeps traffic going to a back end that has left",
+            do_not: "run `conntrack -F` on a node that carries traffic",
+        },
+        otherwise: &[],
+        reproduce: Reproduce {
+            demo: None,
+            scenario: "conntrack::a_flush_sends_a_living_connection_to_the_other_back_end",
+        },
+    };
 
     /// The removal caused the reset when
     /// 1. the connection lost its translation (see [`crate::explain::translation::LostTranslation::of`]),
@@ -49,10 +83,8 @@ impl Explains for ConntrackFlushed {
 
     fn remedy(&self) -> Remedy {
         Remedy {
-            now: "the client must reconnect; nothing is broken on the server".into(),
             fix: format!("find why {} deletes living entries; delete by exact tuple only", self.by()),
-            trade_off: "an entry that is never deleted keeps traffic going to a back end that has left".into(),
-            do_not: "run `conntrack -F` on a node that carries traffic".into(),
+            ..Self::PAGE.advice.into()
         }
     }
 }

@@ -8,6 +8,7 @@ use super::Explains;
 use crate::event::{self, ConntrackDirection, ConntrackState, Endpoint, Time};
 use crate::explain::case::Case;
 use crate::explain::mechanism::Mechanism;
+use crate::explain::page::{Advice, Group, Page, Reproduce};
 use crate::explain::verdict::{Certainty, Evidence, Remedy};
 
 /// The entry was there and alive, but not for this segment.
@@ -41,6 +42,40 @@ pub struct ConntrackInvalid {
 impl Explains for ConntrackInvalid {
     const CODE: &'static str = "conntrack-invalid";
     const MEANING: &'static str = "conntrack found a segment invalid and let it pass untranslated";
+
+    const PAGE: Page = Page {
+        group: Group::Path,
+        about: "Conntrack found fault with one segment of a translated connection (out of window, or not fitting the \
+            state) and let it pass without translating it. It reaches a host that does not know its sender, most \
+            often a client that gets an answer from the back end's own address, and is answered with a RST. The \
+            entry is alive, and the connection is broken all the same. Large transfers through a service address \
+            suffer from it.",
+        shown_by: "conntrack's complaint about this very segment, and its arrival with the headers it had before",
+        conditions: &[
+            "A segment other than a SYN found no connection.",
+            "Conntrack had found fault with this very segment just before: same headers, same sequence number.",
+            "The entry it belongs to translates in its direction.",
+            "The segment arrived with the headers it had before: so it was not translated.",
+        ],
+        certainty: "observed",
+        alike: &[
+            ("conntrack-expired", "the entry was dead when the segment came"),
+            ("conntrack-flushed", "the entry was dead when the segment came"),
+            ("peer-wrote-after-close", "the connection had been closed here, and no translation is part of it"),
+        ],
+        advice: Advice {
+            now: "the client must reconnect; nothing is broken on the server",
+            fix: "where the entry is kept: drop what is invalid before it is forwarded (ct state invalid drop), or \
+                net.netfilter.nf_conntrack_tcp_be_liberal = 1",
+            trade_off: "dropping breaks asymmetric routes; be_liberal lets segments outside the window pass",
+            do_not: "accept invalid packets; blame MTU or offloads without a capture on both sides",
+        },
+        otherwise: &[],
+        reproduce: Reproduce {
+            demo: None,
+            scenario: "netfilter::an_answer_outside_the_window_reaches_the_client_untranslated",
+        },
+    };
 
     /// An invalid segment caused the reset when
     /// 1. a segment other than a SYN found no connection,
@@ -78,12 +113,10 @@ impl Explains for ConntrackInvalid {
     fn remedy(&self) -> Remedy {
         let there = &self.conntrack_netns;
         Remedy {
-            now: "the client must reconnect; nothing is broken on the server".into(),
             fix: format!(
                 "in {there}: drop what is invalid before it is forwarded (ct state invalid drop), or be_liberal = 1"
             ),
-            trade_off: "dropping breaks asymmetric routes; be_liberal lets segments outside the window pass".into(),
-            do_not: "accept invalid packets; blame MTU or offloads without a capture on both sides".into(),
+            ..Self::PAGE.advice.into()
         }
     }
 }

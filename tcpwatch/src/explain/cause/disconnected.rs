@@ -8,7 +8,8 @@ use super::Explains;
 use crate::event::Owner;
 use crate::explain::case::Case;
 use crate::explain::mechanism::Mechanism;
-use crate::explain::verdict::{Certainty, Evidence, Remedy};
+use crate::explain::page::{Advice, Group, Page, Reproduce};
+use crate::explain::verdict::{Certainty, Evidence};
 
 /// connect() to an address of family AF_UNSPEC.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -19,6 +20,30 @@ pub struct Disconnected {
 impl Explains for Disconnected {
     const CODE: &'static str = "disconnected";
     const MEANING: &'static str = "the application dissolved the connection by connect(AF_UNSPEC)";
+
+    const PAGE: Page = Page {
+        group: Group::GivenUp,
+        about: "The application dissolved the connection by connect() to an address of family AF_UNSPEC, and kept \
+            the socket. The peer gets a RST.",
+        shown_by: "tcp_disconnect on a socket that stays open, and the process that called",
+        conditions: &[
+            "The connection was dissolved while its socket stayed open, which connect(AF_UNSPEC) alone does.",
+            "A process did it.",
+        ],
+        certainty: "observed",
+        alike: &[
+            ("linger-zero", "the socket was closed, and an option made a reset of it"),
+            ("admin-destroyed", "another process had the socket destroyed"),
+        ],
+        advice: Advice {
+            now: "nothing is broken: the program asked for it",
+            fix: "for an orderly end use shutdown() and close(), and a new socket for the next connection",
+            trade_off: "an orderly end takes a round trip and leaves a TIME_WAIT entry for a minute",
+            do_not: "use connect(AF_UNSPEC) on TCP sockets that still have something to say",
+        },
+        otherwise: &[],
+        reproduce: Reproduce { demo: None, scenario: "aborts::a_program_that_dissolves_its_connection" },
+    };
 
     /// The call caused the reset when
     /// 1. the connection was dissolved while its socket stayed open, which connect(AF_UNSPEC) alone does, and
@@ -33,15 +58,6 @@ impl Explains for Disconnected {
             Evidence::new("tcp", "the connection was reset, and the socket stays open (tcp_disconnect)"),
             Evidence::new("process", format!("{} did it", self.by)),
         ]
-    }
-
-    fn remedy(&self) -> Remedy {
-        Remedy {
-            now: "nothing is broken: the program asked for it".into(),
-            fix: "for an orderly end use shutdown() and close(), and a new socket for the next connection".into(),
-            trade_off: "an orderly end takes a round trip and leaves a TIME_WAIT entry for a minute".into(),
-            do_not: "use connect(AF_UNSPEC) on TCP sockets that still have something to say".into(),
-        }
     }
 }
 

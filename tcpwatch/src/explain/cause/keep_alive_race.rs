@@ -10,6 +10,7 @@ use crate::event::{Endpoint, Flow, Owner, Time};
 use crate::explain::case::Case;
 use crate::explain::foreign::{Met, at_best};
 use crate::explain::late_segment::LateSegment;
+use crate::explain::page::{Advice, Group, Page, Reproduce};
 use crate::explain::timers;
 use crate::explain::verdict::{Certainty, Evidence, Remedy};
 
@@ -45,6 +46,44 @@ impl Explains for KeepAliveRace {
     const CODE: &'static str = "keep-alive-race";
     const MEANING: &'static str = "an idle connection was closed just when the other end sent its next request";
 
+    const PAGE: Page = Page {
+        group: Group::AfterClose,
+        about: "A connection was kept alive between two requests (HTTP keep-alive, a pool). One end's idle timer \
+            closed it, and the other end's next request was on its way, or was sent all the same. The closer has no \
+            socket for it any more and answers with a RST; the writer gets ECONNRESET, EPIPE or an early end. It is \
+            the usual reason for a steady, low rate of 502 and 503 behind proxies and load balancers.",
+        shown_by: "how long the connection was idle before it was closed, who closed it, and data that came after",
+        conditions: &[
+            "Data had gone both ways, then none for a second or more, and this host closed the connection in \
+                order before a segment with data came; or",
+            "the peer, a server elsewhere, ended such a connection in order, and a reset met what this host had \
+                sent and that was not acknowledged.",
+        ],
+        certainty: "observed; inferred where the reset came from elsewhere and no packet shows that it answers the \
+            request",
+        alike: &[
+            ("peer-wrote-after-close", "the connection is not known to have been idle before it was closed"),
+            (
+                "wrote-after-peer-close",
+                "the peer had ended the connection, which is not known to have been idle before",
+            ),
+            ("closed-with-unread-data", "the request had arrived before close(), and was not read"),
+            ("server-restarted", "the closer is gone, and a younger listener met the request"),
+        ],
+        advice: Advice {
+            now: "repeat the request on a new connection, if it may be repeated",
+            fix: "who sends requests must close first: its idle limit below the closer's, or the closer's above it, \
+                on every hop",
+            trade_off: "longer idle limits keep more connections open",
+            do_not: "turn HTTP keep-alive off everywhere; repeat requests that are not idempotent",
+        },
+        otherwise: &[],
+        reproduce: Reproduce {
+            demo: None,
+            scenario: "replies::a_request_behind_a_close_after_a_pause_is_a_keep_alive_race",
+        },
+    };
+
     /// The race caused the reset when data had gone both ways, then none for at least [`timers::IDLE`], and either
     /// 1. this host closed the connection in order, and then a segment with data came (see [`LateSegment::of`]), or
     /// 2. the peer, a server elsewhere, ended it in order, and then a reset met what this host had sent and that was
@@ -72,13 +111,11 @@ impl Explains for KeepAliveRace {
 
     fn remedy(&self) -> Remedy {
         Remedy {
-            now: "repeat the request on a new connection, if it may be repeated".into(),
             fix: format!(
                 "who sends requests must close first: its idle limit below {:.0} s, or the closer's above it",
                 self.idle_s
             ),
-            trade_off: "longer idle limits keep more connections open".into(),
-            do_not: "turn HTTP keep-alive off everywhere; repeat requests that are not idempotent".into(),
+            ..Self::PAGE.advice.into()
         }
     }
 }

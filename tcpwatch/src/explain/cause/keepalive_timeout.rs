@@ -7,6 +7,7 @@ use serde::Serialize;
 use super::Explains;
 use crate::explain::case::Case;
 use crate::explain::mechanism::Mechanism;
+use crate::explain::page::{Advice, Group, Page, Reproduce};
 use crate::explain::verdict::{Certainty, Evidence, Remedy};
 
 /// The kernel gave up on a silent peer.
@@ -37,6 +38,34 @@ impl Explains for KeepaliveTimeout {
     const CODE: &'static str = "keepalive-timeout";
     const MEANING: &'static str = "the peer answered no keepalive probe (or TCP_USER_TIMEOUT ran out)";
 
+    const PAGE: Page = Page {
+        group: Group::GivenUp,
+        about: "TCP keepalive was on, and the peer answered none of the probes: it is gone, or something between \
+            forgot the connection. The kernel gave up, sent a RST and reports ETIMEDOUT to the application here.",
+        shown_by: "the timer of keepalive giving up, the number of probes without an answer, and how long the peer \
+            was silent",
+        conditions: &[
+            "The timer of keepalive gave the connection up, which it does only after probes without an answer.",
+        ],
+        certainty: "stated where the kernel gives the reason TCP_KEEPALIVE_TIMEOUT, else observed",
+        alike: &[
+            ("admin-destroyed", "a process asked for it"),
+            (
+                "out-of-memory-or-orphans",
+                "a timer gave the connection up for want of room, and its owner had closed it before",
+            ),
+        ],
+        advice: Advice {
+            now: "see whether the peer is gone, or a NAT or firewall between forgot the connection",
+            fix: "where a middlebox forgets idle connections: TCP_KEEPIDLE well below its timer, on either end; \
+                where TCP_USER_TIMEOUT decides: set it above the outages to be survived",
+            trade_off: "probes that come often find dead peers soon, and give up in short outages too",
+            do_not: "turn keepalive off: connections to dead peers then stay for ever",
+        },
+        otherwise: &[],
+        reproduce: Reproduce { demo: None, scenario: "aborts::a_peer_that_answers_no_probe" },
+    };
+
     /// The silence caused the reset when
     /// 1. the timer of keepalive gave the connection up (net/ipv4/tcp_timer.c, `tcp_keepalive_timer`), which it does
     ///    only after probes without an answer.
@@ -65,10 +94,8 @@ impl Explains for KeepaliveTimeout {
 
     fn remedy(&self) -> Remedy {
         Remedy {
-            now: "see whether the peer is gone, or a NAT or firewall between forgot the connection".into(),
             fix: self.fix(),
-            trade_off: "probes that come often find dead peers soon, and give up in short outages too".into(),
-            do_not: "turn keepalive off: connections to dead peers then stay for ever".into(),
+            ..Self::PAGE.advice.into()
         }
     }
 }

@@ -9,6 +9,7 @@ use crate::event::{ConnectionAborted, Owner};
 use crate::explain::case::Case;
 use crate::explain::ending::How;
 use crate::explain::mechanism::Mechanism;
+use crate::explain::page::{Advice, Group, Page, Reproduce};
 use crate::explain::verdict::{Certainty, Evidence, Remedy};
 
 /// A socket option turned the close into a reset.
@@ -36,6 +37,33 @@ impl Explains for LingerZero {
     const CODE: &'static str = "linger-zero";
     const MEANING: &'static str = "the application had asked for a reset on close: SO_LINGER with time 0";
 
+    const PAGE: Page = Page {
+        group: Group::GivenUp,
+        about: "The application had set SO_LINGER with time 0, so that close() sends a RST in place of a FIN and \
+            throws away what is still unsent; or TCP_LINGER2 below zero, which does the same to a connection that \
+            waits for the peer's end. Health checks and load testers do it to avoid TIME_WAIT.",
+        shown_by: "the option on the socket at the moment of close(), and who closed",
+        conditions: &[
+            "The socket was being closed with SO_LINGER zero, or with TCP_LINGER2 below zero in FIN_WAIT2.",
+            "The process was not killed: else the kill closed it.",
+        ],
+        certainty: "stated where the kernel gives the reason TCP_ABORT_ON_LINGER, else observed",
+        alike: &[
+            ("closed-with-unread-data", "no option was set: data lay unread"),
+            ("process-killed", "the same option, but a signal ended the process"),
+            ("disconnected", "the socket was not closed"),
+            ("probe", "the same, seen from the host that was checked"),
+        ],
+        advice: Advice {
+            now: "nothing is wrong if a health check or a load balancer's probe did it",
+            fix: "do not set the option: let close() send a FIN",
+            trade_off: "who closes first then keeps a TIME_WAIT entry for a minute, which is harmless",
+            do_not: "set it to get rid of TIME_WAIT: whatever was still on its way is lost",
+        },
+        otherwise: &[],
+        reproduce: Reproduce { demo: None, scenario: "aborts::a_server_that_hangs_up_with_linger_zero" },
+    };
+
     /// The option caused the reset when
     /// 1. the socket was being closed with `SO_LINGER` zero, or with `TCP_LINGER2` below zero in FIN_WAIT2, and
     /// 2. the process was not killed: else the kill closed it (see `process-killed`).
@@ -61,10 +89,8 @@ impl Explains for LingerZero {
 
     fn remedy(&self) -> Remedy {
         Remedy {
-            now: "nothing is wrong if a health check or a load balancer's probe did it".into(),
             fix: format!("do not set {}: let close() send a FIN", self.option),
-            trade_off: "who closes first then keeps a TIME_WAIT entry for a minute, which is harmless".into(),
-            do_not: "set it to get rid of TIME_WAIT: whatever was still on its way is lost".into(),
+            ..Self::PAGE.advice.into()
         }
     }
 }

@@ -9,7 +9,8 @@ use crate::event::{Endpoint, Owner, Time};
 use crate::explain::case::Case;
 use crate::explain::ending::How;
 use crate::explain::mechanism::Mechanism;
-use crate::explain::verdict::{Certainty, Evidence, Remedy};
+use crate::explain::page::{Advice, Group, Page, Reproduce};
+use crate::explain::verdict::{Certainty, Evidence};
 
 /// The listener that took these connections was closed.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -28,6 +29,37 @@ pub struct ListenerClosed {
 impl Explains for ListenerClosed {
     const CODE: &'static str = "listener-closed";
     const MEANING: &'static str = "the listener on that port had closed shortly before";
+
+    const PAGE: Page = Page {
+        group: Group::Attempt,
+        about: "The port was open until shortly before: its listener was closed, or the process that held it ended. \
+            Clients that still come, because a load balancer or a service has not heard of it yet, get ECONNREFUSED. \
+            This is what a rolling update without a pause before SIGTERM looks like.",
+        shown_by: "the end of the listener on that address, by whom and how long before the SYN",
+        conditions: &[
+            "A SYN found no socket.",
+            "A listener that took this address had been seen to close shortly before.",
+            "None that takes it was open: known from a complete list and every change since.",
+        ],
+        certainty: "observed",
+        alike: &[
+            ("no-listener", "none was seen to be open before"),
+            ("not-yet-listening", "the port opened shortly after, and was not open before"),
+            ("listener-closed-with-queue", "the handshake was complete when the listener closed"),
+            ("rejected-by-rule", "a firewall answered, and TCP had no part in it"),
+        ],
+        advice: Advice {
+            now: "in a rollout: clients that retry reach other replicas; else start the process again",
+            fix: "leave the load balancer first: fail readiness, preStop sleep, then SIGTERM, drain, exit",
+            trade_off: "every second of preStop sleep makes each rollout step a second longer",
+            do_not: "only raise the grace period; hide it with client retries; use kill -9",
+        },
+        otherwise: &[],
+        reproduce: Reproduce {
+            demo: Some("rollout"),
+            scenario: "listener::a_server_that_closed_its_listener_refuses",
+        },
+    };
 
     /// The close caused the refusal when
     /// 1. a SYN found no socket,
@@ -56,15 +88,6 @@ impl Explains for ListenerClosed {
             Evidence::at("listener", self.closed_at, format!("{} {}", self.listener, self.ended())),
             Evidence::new("listener", "no other listener took its place in this namespace"),
         ]
-    }
-
-    fn remedy(&self) -> Remedy {
-        Remedy {
-            now: "in a rollout: clients that retry reach other replicas; else start the process again".into(),
-            fix: "leave the load balancer first: fail readiness, preStop sleep, then SIGTERM, drain, exit".into(),
-            trade_off: "every second of preStop sleep makes each rollout step a second longer".into(),
-            do_not: "only raise the grace period; hide it with client retries; use kill -9".into(),
-        }
     }
 }
 

@@ -9,6 +9,7 @@ use crate::event::{Endpoint, Owner, Time};
 use crate::explain::case::Case;
 use crate::explain::ending::How;
 use crate::explain::mechanism::Mechanism;
+use crate::explain::page::{Advice, Group, Page, Reproduce};
 use crate::explain::verdict::{Certainty, Evidence, Remedy};
 
 /// The client was connected; nobody accepted it, and nobody will.
@@ -29,6 +30,33 @@ pub struct ListenerClosedWithQueue {
 impl Explains for ListenerClosedWithQueue {
     const CODE: &'static str = "listener-closed-with-queue";
     const MEANING: &'static str = "the listener closed while the connection waited to be accepted";
+
+    const PAGE: Page = Page {
+        group: Group::Attempt,
+        about: "The handshake was complete and the connection waited in the accept queue when the listener closed: \
+            at the end of its process, at a reload. The kernel resets what waits there. The client was connected, \
+            and no request of it was served; it gets ECONNRESET.",
+        shown_by: "a reset of a connection that was never accepted, and the end of its listener with so many waiting",
+        conditions: &[
+            "The connection was never accepted: only the end of its listener resets such a one.",
+            "A listener that took this address had been seen to close just before.",
+        ],
+        certainty: "observed",
+        alike: &[
+            ("listener-closed", "the SYN came after the listener had closed, and was refused"),
+            ("accept-queue-overflow", "the connection did not get into the queue"),
+            ("process-killed", "the connection had been accepted, and its process was killed"),
+        ],
+        advice: Advice {
+            now: "the client must connect again; it was connected, and no request of it was served",
+            fix: "stop new traffic first (fail readiness, wait), accept() the rest, then close; with SO_REUSEPORT \
+                others can take over: net.ipv4.tcp_migrate_req",
+            trade_off: "each second of waiting for traffic to stop makes each stop a second longer",
+            do_not: "close the old listener and open a new one on every reload; kill -9 a server",
+        },
+        otherwise: &[],
+        reproduce: Reproduce { demo: None, scenario: "aborts::a_server_that_closes_its_listener_on_waiting_clients" },
+    };
 
     /// The close caused the reset when
     /// 1. the connection was never accepted: only the end of its listener resets such a one, and
@@ -59,10 +87,8 @@ impl Explains for ListenerClosedWithQueue {
 
     fn remedy(&self) -> Remedy {
         Remedy {
-            now: "the client must connect again; it was connected, and no request of it was served".into(),
             fix: self.fix(),
-            trade_off: "each second of waiting for traffic to stop makes each stop a second longer".into(),
-            do_not: "close the old listener and open a new one on every reload; kill -9 a server".into(),
+            ..Self::PAGE.advice.into()
         }
     }
 }

@@ -8,6 +8,7 @@ use super::Explains;
 use crate::event::Endpoint;
 use crate::explain::case::Case;
 use crate::explain::foreign::Met;
+use crate::explain::page::{Advice, Group, Page, Reproduce};
 use crate::explain::verdict::{Certainty, Evidence, Remedy};
 
 /// A RST bears the name of the peer, but not its hop count.
@@ -23,6 +24,34 @@ pub struct MiddleboxSuspected {
 impl Explains for MiddleboxSuspected {
     const CODE: &'static str = "middlebox-suspected";
     const MEANING: &'static str = "the reset came with another hop count than the peer's data: perhaps from a device between";
+
+    const PAGE: Page = Page {
+        group: Group::Elsewhere,
+        about: "A reset came in the name of the peer, but with another hop count (TTL) than the peer's data. A \
+            device between may have made it: a firewall, a load balancer, intrusion prevention. It is never more \
+            than a suspicion.",
+        shown_by: "the TTL of the RST beside that of the peer's data, which lay unread",
+        conditions: &[
+            "No TCP of this host sent the reset.",
+            "Data of the peer still lay unread, and had arrived with another hop count.",
+        ],
+        certainty: "inferred, never more: routes change, and a peer may send resets with another TTL than its data",
+        alike: &[
+            ("peer-reset", "the hop counts are the same, or no data lay unread to compare with"),
+            ("rejected-by-rule", "a rule of this host was seen to send it"),
+        ],
+        advice: Advice {
+            now: "capture on the host of the peer too: does it send this RST, does it get one itself?",
+            fix: "ask for the rules and idle timers of firewall, load balancer, NAT, intrusion prevention between",
+            trade_off: "",
+            do_not: "accuse a device on this evidence alone: a peer may send resets with another TTL than data",
+        },
+        otherwise: &[],
+        reproduce: Reproduce {
+            demo: None,
+            scenario: "received::a_reset_with_another_hop_count_is_suspected_where_packets_are_seen",
+        },
+    };
 
     /// A device between is suspected when
     /// 1. no TCP of this host sent the reset (see [`Met::of`]), and
@@ -46,9 +75,7 @@ impl Explains for MiddleboxSuspected {
     fn remedy(&self) -> Remedy {
         Remedy {
             now: format!("capture on the host that has {} too: does it send this RST, does it get one itself?", self.peer.addr),
-            fix: "ask for the rules and idle timers of firewall, load balancer, NAT, intrusion prevention between".into(),
-            trade_off: String::new(),
-            do_not: "accuse a device on this evidence alone: a peer may send resets with another TTL than data".into(),
+            ..Self::PAGE.advice.into()
         }
     }
 }

@@ -8,6 +8,7 @@ use super::Explains;
 use crate::event::Endpoint;
 use crate::explain::case::{CLOSED_LATELY, Case};
 use crate::explain::mechanism::Mechanism;
+use crate::explain::page::{Advice, Group, Page, Reproduce};
 use crate::explain::verdict::{Certainty, Evidence, Remedy};
 
 /// Nothing listens on the address and port that was dialled.
@@ -23,6 +24,35 @@ pub struct NoListener {
 impl Explains for NoListener {
     const CODE: &'static str = "no-listener";
     const MEANING: &'static str = "nothing listens on that address and port";
+
+    const PAGE: Page = Page {
+        group: Group::Attempt,
+        about: "A SYN came for an address and port on which nothing listens, and on which nothing was seen to listen \
+            shortly before. The client gets ECONNREFUSED. Where the port is open on another address only, as on \
+            loopback, or for the other IP family, that is said.",
+        shown_by: "a complete list of the listeners of the namespace, none of which takes the address",
+        conditions: &[
+            "A SYN found no socket.",
+            "No listener that takes this address is open.",
+            "None was seen to close shortly before: both known from a complete list and every change since.",
+            "Its source is not trying port after port.",
+        ],
+        certainty: "observed",
+        alike: &[
+            ("listener-closed", "a listener was open until shortly before"),
+            ("not-yet-listening", "a listener opens shortly after; the verdict is amended then"),
+            ("scan", "the same source tries many closed ports"),
+            ("rejected-by-rule", "a firewall answered, and the server never saw the SYN"),
+        ],
+        advice: Advice {
+            now: "check the port number, and whether the server is meant to run here",
+            fix: "start the server before traffic comes: a readiness probe on the real port",
+            trade_off: "",
+            do_not: "only add retries; use initialDelaySeconds in place of readiness",
+        },
+        otherwise: &[("where the port is open on other addresses only", ELSEWHERE)],
+        reproduce: Reproduce { demo: Some("rollout"), scenario: "listener::a_port_that_never_listened_refuses" },
+    };
 
     /// Nobody listening caused the refusal when
     /// 1. a SYN found no socket,
@@ -56,20 +86,11 @@ impl Explains for NoListener {
     }
 
     fn remedy(&self) -> Remedy {
-        if self.elsewhere.is_empty() { Self::open_it() } else { self.bind_it_wider() }
+        if self.elsewhere.is_empty() { Self::PAGE.advice.into() } else { self.bind_it_wider() }
     }
 }
 
 impl NoListener {
-    fn open_it() -> Remedy {
-        Remedy {
-            now: "check the port number, and whether the server is meant to run here".into(),
-            fix: "start the server before traffic comes: a readiness probe on the real port".into(),
-            trade_off: String::new(),
-            do_not: "only add retries; use initialDelaySeconds in place of readiness".into(),
-        }
-    }
-
     fn bind_it_wider(&self) -> Remedy {
         let loopback = self.elsewhere.iter().all(|place| place.addr.is_loopback());
         let now = if loopback {
@@ -77,12 +98,7 @@ impl NoListener {
         } else {
             format!("dial {}, where it does listen", self.places())
         };
-        Remedy {
-            now,
-            fix: "bind what is dialled: 0.0.0.0 and [::] (no IPV6_V6ONLY), not loopback or one family".into(),
-            trade_off: "a server bound to every address is reachable from every network of its namespace".into(),
-            do_not: "only add retries; use initialDelaySeconds in place of readiness".into(),
-        }
+        Remedy { now, ..ELSEWHERE.into() }
     }
 
     /// Three of them are enough for a line.
@@ -104,6 +120,14 @@ impl fmt::Display for NoListener {
         }
     }
 }
+
+const ELSEWHERE: Advice = Advice {
+    now: "dial an address on which it does listen; one that is open on loopback takes connections from its own host \
+        only",
+    fix: "bind what is dialled: 0.0.0.0 and [::] (no IPV6_V6ONLY), not loopback or one family",
+    trade_off: "a server bound to every address is reachable from every network of its namespace",
+    do_not: "only add retries; use initialDelaySeconds in place of readiness",
+};
 
 #[cfg(test)]
 mod tests {

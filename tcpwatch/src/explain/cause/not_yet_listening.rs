@@ -7,7 +7,8 @@ use serde::Serialize;
 use super::Explains;
 use crate::event::{Endpoint, Time};
 use crate::explain::case::Case;
-use crate::explain::verdict::{Certainty, Evidence, Remedy};
+use crate::explain::page::{Advice, Group, Page, Reproduce};
+use crate::explain::verdict::{Certainty, Evidence};
 
 /// The client was faster than the server.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -26,6 +27,33 @@ impl Explains for NotYetListening {
     const CODE: &'static str = "not-yet-listening";
     const MEANING: &'static str = "the port opened shortly after the connection was refused";
 
+    const PAGE: Page = Page {
+        group: Group::Attempt,
+        about: "The connection was refused, and shortly after the port opened: the client was faster than the \
+            server. It is known only afterwards, so it comes as an amendment of an earlier verdict.",
+        shown_by: "the opening of a listener on the refused address soon after the refusal",
+        conditions: &[
+            "A connection attempt had been refused because nothing listened.",
+            "A listener that takes the address was seen to open shortly after.",
+        ],
+        certainty: "observed",
+        alike: &[
+            ("no-listener", "the port stays closed"),
+            ("listener-closed", "the port was open before; both hold where a server restarts"),
+        ],
+        advice: Advice {
+            now: "nothing: the port is open now",
+            fix: "send traffic only when the port is open: a readiness (or startup) probe on the real port",
+            trade_off: "a stricter readiness probe makes each rollout step longer",
+            do_not: "use initialDelaySeconds as a guess of the start-up time",
+        },
+        otherwise: &[],
+        reproduce: Reproduce {
+            demo: Some("rollout"),
+            scenario: "listener::a_server_that_starts_three_seconds_late_refuses_and_is_found_later",
+        },
+    };
+
     /// Never at the time of the reset: the fact it rests on lies in the future then.
     fn infer(_case: &Case<'_>) -> Option<(Certainty, Self)> {
         None
@@ -33,15 +61,6 @@ impl Explains for NotYetListening {
 
     fn evidence(&self) -> Vec<Evidence> {
         vec![Evidence::at("listener", self.opened_at, format!("{} opened", self.listener))]
-    }
-
-    fn remedy(&self) -> Remedy {
-        Remedy {
-            now: "nothing: the port is open now".into(),
-            fix: "send traffic only when the port is open: a readiness (or startup) probe on the real port".into(),
-            trade_off: "a stricter readiness probe makes each rollout step longer".into(),
-            do_not: "use initialDelaySeconds as a guess of the start-up time".into(),
-        }
     }
 }
 

@@ -8,6 +8,7 @@ use super::Explains;
 use crate::event::TcpState;
 use crate::explain::case::Case;
 use crate::explain::mechanism::Mechanism;
+use crate::explain::page::{Advice, Group, Page, Reproduce};
 use crate::explain::verdict::{Certainty, Evidence, Remedy};
 
 /// A closed connection that still had something to send was given up for want of room.
@@ -35,6 +36,31 @@ pub enum When {
 impl Explains for OutOfMemoryOrOrphans {
     const CODE: &'static str = "out-of-memory-or-orphans";
     const MEANING: &'static str = "TCP ran out of memory, or too many closed connections were still sending";
+
+    const PAGE: Page = Page {
+        group: Group::GivenUp,
+        about: "The application had closed the connection, and the kernel was still sending what was left (an \
+            orphan), when it found TCP short of memory (net.ipv4.tcp_mem) or too many such orphans \
+            (net.ipv4.tcp_max_orphans). It gives such a connection up with a RST, and what was left is lost.",
+        shown_by: "an orphan given up where the kernel looks at these limits, and whether memory was exceeded",
+        conditions: &[
+            "An orphan was given up where the kernel looks at the limits of memory and of orphans.",
+        ],
+        certainty: "stated where the kernel gives the reason TCP_ABORT_ON_MEMORY, else observed",
+        alike: &[
+            ("keepalive-timeout", "the connection was not closed yet, and its peer was silent"),
+            ("process-killed", "the OOM killer ended a process; here the kernel ended a connection nobody holds"),
+        ],
+        advice: Advice {
+            now: "the kernel log says which: \"too many orphaned sockets\", or \"consider tuning tcp_mem\"",
+            fix: "find whose buffers are full (ss -tm), then raise net.ipv4.tcp_mem; or find who closes with data \
+                unsent, then raise net.ipv4.tcp_max_orphans",
+            trade_off: "each orphan may hold up to 64 KiB of memory that cannot be swapped",
+            do_not: "raise the limits before knowing who fills them",
+        },
+        otherwise: &[],
+        reproduce: Reproduce { demo: None, scenario: "aborts::a_host_with_too_many_orphans" },
+    };
 
     /// The limits caused the reset when
     /// 1. an orphan was given up where the kernel looks at the limits of memory and of orphans.
@@ -68,10 +94,8 @@ impl Explains for OutOfMemoryOrOrphans {
             format!("find who closes with data unsent; then net.ipv4.tcp_max_orphans (now {})", self.tcp_max_orphans())
         };
         Remedy {
-            now: "the kernel log says which: \"too many orphaned sockets\", or \"consider tuning tcp_mem\"".into(),
             fix,
-            trade_off: "each orphan may hold up to 64 KiB of memory that cannot be swapped".into(),
-            do_not: "raise the limits before knowing who fills them".into(),
+            ..Self::PAGE.advice.into()
         }
     }
 }

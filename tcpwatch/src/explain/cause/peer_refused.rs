@@ -8,6 +8,7 @@ use super::Explains;
 use crate::event::Endpoint;
 use crate::explain::case::Case;
 use crate::explain::foreign::{Met, at_best, doubt};
+use crate::explain::page::{Advice, Group, Page, Reproduce};
 use crate::explain::verdict::{Certainty, Evidence, Remedy};
 
 /// A connection attempt of this host was refused, and not by a TCP of this host.
@@ -23,6 +24,32 @@ pub struct PeerRefused {
 impl Explains for PeerRefused {
     const CODE: &'static str = "peer-refused";
     const MEANING: &'static str = "another host, or a filter on the way, refused this host's connection attempt";
+
+    const PAGE: Page = Page {
+        group: Group::Elsewhere,
+        about: "This host dialled, and a RST came back: nothing listens there, or a filter refuses in its name. The \
+            application here gets ECONNREFUSED. Why is known on the other host only.",
+        shown_by: "a RST accepted for a SYN of this host, which no TCP of this host sent",
+        conditions: &[
+            "A RST was accepted for a SYN of this host.",
+            "No TCP of this host sent it: none was seen to, all were watched, and the address dialled is not of \
+                this host.",
+        ],
+        certainty: "stated; inferred where a firewall rule of this host might have sent it unseen",
+        alike: &[
+            ("no-listener", "the address dialled is of this host, and the refusal was seen to be sent"),
+            ("rejected-by-rule", "a firewall rule of this host was seen to refuse"),
+            ("peer-reset", "the connection was established already"),
+        ],
+        advice: Advice {
+            now: "on the host that was dialled: is the port open (`ss -ltn`), does a filter reject it?",
+            fix: "start or bind the server where it is dialled; send clients there only when it is ready",
+            trade_off: "",
+            do_not: "look for the reason on this host; only add retries",
+        },
+        otherwise: &[],
+        reproduce: Reproduce { demo: None, scenario: "received::a_host_elsewhere_that_refuses_is_named" },
+    };
 
     /// The refusal came from elsewhere when
     /// 1. a RST was accepted for a SYN of this host, and
@@ -51,9 +78,7 @@ impl Explains for PeerRefused {
     fn remedy(&self) -> Remedy {
         Remedy {
             now: format!("on the host that has {}: is the port open (`ss -ltn`), does a filter reject it?", self.dialled.addr),
-            fix: "start or bind the server where it is dialled; send clients there only when it is ready".into(),
-            trade_off: String::new(),
-            do_not: "look for the reason on this host; only add retries".into(),
+            ..Self::PAGE.advice.into()
         }
     }
 }

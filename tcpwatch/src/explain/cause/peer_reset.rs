@@ -9,6 +9,7 @@ use super::Explains;
 use crate::event::{Endpoint, TcpState};
 use crate::explain::case::Case;
 use crate::explain::foreign::{Form, Met, at_best, doubt};
+use crate::explain::page::{Advice, Group, Page, Reproduce};
 use crate::explain::verdict::{Certainty, Evidence, Remedy};
 
 /// A reset from elsewhere, of which this host knows only what it met.
@@ -31,6 +32,38 @@ pub struct PeerReset {
 impl Explains for PeerReset {
     const CODE: &'static str = "peer-reset";
     const MEANING: &'static str = "another host, or a device in its name, reset the connection; why is known there";
+
+    const PAGE: Page = Page {
+        group: Group::Elsewhere,
+        about: "Another host, or a device in its name, reset a connection of this host. The application here gets \
+            ECONNRESET. Why is known where the reset was sent: tcpwatch on that host explains the same reset as \
+            sent, and recordings of both hosts read together join its two ends.",
+        shown_by: "a RST accepted by a connection of this host, which no TCP of this host sent",
+        conditions: &[
+            "It was accepted by a connection of this host.",
+            "No TCP of this host sent it.",
+            "What it met has no name of its own: no attempt, no handshake, no silent peer, no write after the \
+                end, no data that came another way.",
+        ],
+        certainty: "stated; inferred where a firewall rule of this host might have sent it unseen",
+        alike: &[
+            (
+                "wrote-after-peer-close",
+                "the peer had ended the connection before, and what this host wrote was not acknowledged",
+            ),
+            ("keep-alive-race", "the same, after the connection had been idle"),
+            ("middlebox-suspected", "it came with another hop count than the peer's data"),
+            ("probe", "the peer never said anything"),
+        ],
+        advice: Advice {
+            now: "run tcpwatch on the host of the peer: the same reset is explained there as sent",
+            fix: "if it did not send it, look at what lies between: load balancer, firewall, NAT, their idle timers",
+            trade_off: "",
+            do_not: "take the RST for this host's fault: its connection was in order",
+        },
+        otherwise: &[],
+        reproduce: Reproduce { demo: None, scenario: "received::a_reset_from_elsewhere_is_the_peers" },
+    };
 
     /// The reset came from elsewhere, for reasons known elsewhere, when
     /// 1. it was accepted by a connection of this host,
@@ -68,9 +101,7 @@ impl Explains for PeerReset {
     fn remedy(&self) -> Remedy {
         Remedy {
             now: format!("run tcpwatch on the host that has {}: the same reset is explained there as sent", self.peer.addr),
-            fix: "if it did not send it, look at what lies between: load balancer, firewall, NAT, their idle timers".into(),
-            trade_off: String::new(),
-            do_not: "take the RST for this host's fault: its connection was in order".into(),
+            ..Self::PAGE.advice.into()
         }
     }
 }

@@ -9,7 +9,8 @@ use super::Explains;
 use crate::event::{Endpoint, Owner, Time};
 use crate::explain::case::Case;
 use crate::explain::late_segment::{Ended, LateSegment};
-use crate::explain::verdict::{Certainty, Evidence, Remedy};
+use crate::explain::page::{Advice, Group, Page, Reproduce};
+use crate::explain::verdict::{Certainty, Evidence};
 
 /// A segment came for a connection that this end had given up.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -33,6 +34,35 @@ impl Explains for PeerWroteAfterClose {
     const CODE: &'static str = "peer-wrote-after-close";
     const MEANING: &'static str = "this host had closed the connection before the peer's segment came";
 
+    const PAGE: Page = Page {
+        group: Group::AfterClose,
+        about: "This host had closed the connection (or shut it down in both directions, or reset it), and the peer \
+            sent something all the same. Nobody can take it, so the kernel answers with a RST. The peer's first \
+            write after the close succeeds, the reset answers it, and the next call fails with ECONNRESET or EPIPE.",
+        shown_by: "the end of the connection on this host, and data of the peer behind it",
+        conditions: &[
+            "The segment was late: it brought data or an end to the remains of a connection that this host had \
+                closed first, or continues one that this host had ended by a RST.",
+            "The connection is not known to have been idle for long when it was closed, which has a name of its own.",
+        ],
+        certainty: "observed; inferred where the idle time could only have been learnt from the other end and may \
+            have been lost",
+        alike: &[
+            ("keep-alive-race", "the connection had been idle for a second or more when it was closed"),
+            ("closed-with-unread-data", "the data had arrived before close()"),
+            ("server-restarted", "the one that closed is gone, and a younger listener met the data"),
+            ("wrote-after-peer-close", "the same, seen from the writing end"),
+        ],
+        advice: Advice {
+            now: "the peer must reconnect; requests it had sent may be lost",
+            fix: "read to the end before close(): shutdown(SHUT_WR), drain, close; agree on who closes first",
+            trade_off: "waiting for the peer's end holds the socket until it comes, or a timer of yours ends it",
+            do_not: "raise net.ipv4.tcp_fin_timeout: who has closed takes no more data, however long it waits",
+        },
+        otherwise: &[],
+        reproduce: Reproduce { demo: None, scenario: "replies::a_request_right_behind_a_close_was_written_after_it" },
+    };
+
     /// The close caused the reset when
     /// 1. the segment was late (see [`LateSegment::of`]), and
     /// 2. the connection is not known to have been idle for long when it was closed, which has a name of its own. Where
@@ -53,15 +83,6 @@ impl Explains for PeerWroteAfterClose {
             lines.push(Evidence::new("listener", format!("port {} is served by {server}", self.local.port)));
         }
         lines
-    }
-
-    fn remedy(&self) -> Remedy {
-        Remedy {
-            now: "the peer must reconnect; requests it had sent may be lost".into(),
-            fix: "read to the end before close(): shutdown(SHUT_WR), drain, close; agree on who closes first".into(),
-            trade_off: "waiting for the peer's end holds the socket until it comes, or a timer of yours ends it".into(),
-            do_not: "raise net.ipv4.tcp_fin_timeout: who has closed takes no more data, however long it waits".into(),
-        }
     }
 }
 

@@ -8,7 +8,8 @@ use super::Explains;
 use crate::event::{Endpoint, NetNs, Time};
 use crate::explain::case::{Case, Holder, Seen};
 use crate::explain::mechanism::Mechanism;
-use crate::explain::verdict::{Certainty, Evidence, Remedy};
+use crate::explain::page::{Advice, Group, Page, Reproduce};
+use crate::explain::verdict::{Certainty, Evidence};
 
 /// A new namespace got the address of one that had it before; old connections land in it.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -25,6 +26,39 @@ pub struct PodIpReuse {
 impl Explains for PodIpReuse {
     const CODE: &'static str = "pod-ip-reuse";
     const MEANING: &'static str = "the address moved to another namespace under a living connection";
+
+    const PAGE: Page = Page {
+        group: Group::Path,
+        about: "The address of an instance that is gone was given to a new one (a pod with the IP of an older pod), \
+            and a connection that belonged to the old one lands in the new, which never knew it and answers with a \
+            RST. Long-lived connections, as of gRPC, suffer from it.",
+        shown_by: "the address in another namespace before, with a listener on that port, and its arrival in this \
+            one while we watched",
+        conditions: &[
+            "A segment without connection arrived, carrying data or the end of a conversation: a lone ACK may be \
+                a scan.",
+            "The address had come to this namespace while we watched.",
+            "Another namespace was seen to hold it before with a listener on that port, and holds it no more.",
+            "The connection did not lose its translation, nor its handshake to a full queue, as far as we could see.",
+        ],
+        certainty: "inferred",
+        alike: &[
+            ("conntrack-expired", "the translation was lost: the kernel's own reset looks the same"),
+            ("conntrack-flushed", "the translation was lost: the kernel's own reset looks the same"),
+            ("server-restarted", "the same namespace, with a listener younger than the connection"),
+        ],
+        advice: Advice {
+            now: "the client must reconnect; it still talks to an instance that is gone",
+            fix: "close connections when the old instance stops; let addresses rest before reuse",
+            trade_off: "a rest for addresses needs a larger address pool",
+            do_not: "blame the new instance: it never knew the connection",
+        },
+        otherwise: &[],
+        reproduce: Reproduce {
+            demo: None,
+            scenario: "handover::a_new_pod_with_the_old_address_resets_the_connections_of_the_old_one",
+        },
+    };
 
     /// The reuse of the address caused the reset when
     /// 1. a segment without connection arrived, carrying data or the end of a conversation (a lone ACK may be a scan),
@@ -49,15 +83,6 @@ impl Explains for PodIpReuse {
             Evidence::new("namespace", format!("{} had it before and has it no more", self.previous_netns)),
             Evidence::new("conntrack", "no entry of this connection was seen to die"),
         ]
-    }
-
-    fn remedy(&self) -> Remedy {
-        Remedy {
-            now: "the client must reconnect; it still talks to an instance that is gone".into(),
-            fix: "close connections when the old instance stops; let addresses rest before reuse".into(),
-            trade_off: "a rest for addresses needs a larger address pool".into(),
-            do_not: "blame the new instance: it never knew the connection".into(),
-        }
     }
 }
 

@@ -8,6 +8,7 @@ use super::Explains;
 use crate::event::{Endpoint, Flow, RstSent, TcpState};
 use crate::explain::case::Case;
 use crate::explain::mechanism::Mechanism;
+use crate::explain::page::{Advice, Group, Page, Reproduce};
 use crate::explain::verdict::{Certainty, Evidence, Remedy};
 
 /// A client used a port again that the other end still had in use.
@@ -38,6 +39,34 @@ pub enum Older {
 impl Explains for PortReuse {
     const CODE: &'static str = "port-reuse";
     const MEANING: &'static str = "a new connection met an older one between the same ports";
+
+    const PAGE: Page = Page {
+        group: Group::Attempt,
+        about: "A client used a source port again while something was left of an older connection between the same \
+            addresses and ports: the server still had that connection, or it was still closing, or its handshake was \
+            not complete. One of the two ends answers the other's segment with a RST, and mostly the next attempt \
+            succeeds. Port translation with few ports makes it frequent.",
+        shown_by: "an answer to a SYN that acknowledges another connection, or a SYN that met the remains of one",
+        conditions: &[
+            "An ACK answered this host's SYN, that is no SYN+ACK and acknowledges another number: only an end \
+                that still has a connection between these ports answers so; or",
+            "a SYN met what is left of a connection that was closed here and whose peer has not ended it; or",
+            "a SYN with another sequence number met a handshake between the same ports.",
+        ],
+        certainty: "observed",
+        alike: &[
+            ("bad-handshake-ack", "an ACK, and no SYN, met an unfinished handshake"),
+            ("peer-wrote-after-close", "data of the old connection, and no SYN, met its remains"),
+        ],
+        advice: Advice {
+            now: "nothing: the client's next attempt succeeds",
+            fix: "let the kernel choose source ports; close in order; behind a NAT: more ports or addresses",
+            trade_off: "every address more is one more to be allowed and observed",
+            do_not: "shorten TIME_WAIT or tcp_fin_timeout, or close with SO_LINGER zero, to free ports sooner",
+        },
+        otherwise: &[],
+        reproduce: Reproduce { demo: None, scenario: "replies::a_port_that_the_server_still_knows_is_a_port_reuse" },
+    };
 
     /// The reuse of a port caused the reset when
     /// 1. an ACK answered this host's SYN, that is no SYN+ACK and acknowledges another number: only an end that still
@@ -77,15 +106,12 @@ impl Explains for PortReuse {
     }
 
     fn remedy(&self) -> Remedy {
-        let now = match self.older {
-            Older::AtServer => "nothing: the reset ends the older connection, and the SYN is sent again",
-            Older::Closing | Older::Beginning => "nothing: the client's next attempt succeeds",
-        };
-        Remedy {
-            now: now.into(),
-            fix: "let the kernel choose source ports; close in order; behind a NAT: more ports or addresses".into(),
-            trade_off: "every address more is one more to be allowed and observed".into(),
-            do_not: "shorten TIME_WAIT or tcp_fin_timeout, or close with SO_LINGER zero, to free ports sooner".into(),
+        match self.older {
+            Older::AtServer => Remedy {
+                now: "nothing: the reset ends the older connection, and the SYN is sent again".into(),
+                ..Self::PAGE.advice.into()
+            },
+            Older::Closing | Older::Beginning => Self::PAGE.advice.into(),
         }
     }
 }

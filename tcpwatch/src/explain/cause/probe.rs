@@ -8,6 +8,7 @@ use super::Explains;
 use crate::event::{Endpoint, Owner};
 use crate::explain::case::Case;
 use crate::explain::foreign::Met;
+use crate::explain::page::{Advice, Group, Page, Reproduce};
 use crate::explain::verdict::{Certainty, Evidence, Remedy};
 
 /// A connection on which the other end never said anything, ended by a reset at once.
@@ -34,6 +35,33 @@ impl Explains for Probe {
     const CODE: &'static str = "probe";
     const MEANING: &'static str = "somebody connected, said nothing and reset: a health check or a scan";
     const BENIGN: bool = true;
+
+    const PAGE: Page = Page {
+        group: Group::Harmless,
+        about: "Somebody completed a handshake, or half of one, said nothing and reset: a health check of a load \
+            balancer, or somebody who looks which ports are open. No request was lost. It is counted rather than \
+            shown. Many half-open ones from many addresses are a SYN flood under forged addresses.",
+        shown_by: "a reset from elsewhere on a young connection that had brought no data, or on a handshake",
+        conditions: &[
+            "A reset from elsewhere met a server of this host.",
+            "Either the handshake was not complete, or the other end had sent no data and stayed for a moment only.",
+        ],
+        certainty: "inferred: what somebody wants who says nothing is a guess",
+        alike: &[
+            ("peer-reset", "the other end had said something, or stayed for longer"),
+            ("scan", "the ports it tried are closed"),
+            ("linger-zero", "the same, seen from the host that checks"),
+        ],
+        advice: Advice {
+            now: "nothing: no request was lost",
+            fix: "to quieten it, let the checker end its connections in order, or ask for something (HTTP, gRPC \
+                health)",
+            trade_off: "a check that says something costs the server a little more than one that does not",
+            do_not: "count these resets as failures of clients",
+        },
+        otherwise: &[],
+        reproduce: Reproduce { demo: None, scenario: "received::a_contact_without_a_word_is_a_probe" },
+    };
 
     /// The contact was a probe when
     /// 1. a reset from elsewhere met a server of this host (see [`Met::of`]), and
@@ -69,15 +97,12 @@ impl Explains for Probe {
     }
 
     fn remedy(&self) -> Remedy {
-        let now = match self.how {
-            How::HalfOpen => "nothing, while they are few; many from many addresses: a SYN flood under forged addresses",
-            How::Connected { .. } => "nothing: no request was lost",
-        };
-        Remedy {
-            now: now.into(),
-            fix: "to quieten it, let the checker end its connections in order, or ask for something (HTTP, gRPC health)".into(),
-            trade_off: "a check that says something costs the server a little more than one that does not".into(),
-            do_not: "count these resets as failures of clients".into(),
+        match self.how {
+            How::HalfOpen => Remedy {
+                now: "nothing, while they are few; many from many addresses: a SYN flood under forged addresses".into(),
+                ..Self::PAGE.advice.into()
+            },
+            How::Connected { .. } => Self::PAGE.advice.into(),
         }
     }
 }

@@ -9,6 +9,7 @@ use crate::event::{ConnectionAborted, Exit, Owner};
 use crate::explain::case::Case;
 use crate::explain::ending::{SIGKILL, signal_name};
 use crate::explain::mechanism::Mechanism;
+use crate::explain::page::{Advice, Group, Page, Reproduce};
 use crate::explain::verdict::{Certainty, Evidence, Remedy};
 
 /// A signal ended the process that held the socket; the kernel closed it in a state that makes a reset of it.
@@ -37,6 +38,34 @@ impl Explains for ProcessKilled {
     const CODE: &'static str = "process-killed";
     const MEANING: &'static str = "a signal (or the OOM killer) ended the process that held the socket";
 
+    const PAGE: Page = Page {
+        group: Group::GivenUp,
+        about: "A signal ended the process that held the socket (SIGKILL, a crash, the OOM killer), while data lay \
+            unread in it or an option was set that makes a reset of close(). The kernel closed it in the dead \
+            process's name. A killed process whose sockets were all read sends a FIN, and no RST.",
+        shown_by: "the close within the end of the process, the signal that ended it, and what was left unread",
+        conditions: &[
+            "The socket was being closed, with data unread or with an option that makes a reset of it.",
+            "By a process, seen to do so, that was ending.",
+            "It ended by a signal.",
+        ],
+        certainty: "observed",
+        alike: &[
+            ("closed-with-unread-data", "the process closed the socket, or exited, of its own accord"),
+            ("linger-zero", "the process closed the socket, or exited, of its own accord"),
+            ("listener-closed-with-queue", "the connection had not been accepted"),
+            ("peer-wrote-after-close", "the kill closed the connection in order, and data came behind"),
+        ],
+        advice: Advice {
+            now: "find who sent SIGKILL: a grace period that ran out, a failed probe, an operator",
+            fix: "on SIGTERM stop accepting, finish, close, exit; grace period above the longest request",
+            trade_off: "every second of draining makes each step of a rollout a second longer",
+            do_not: "kill -9 a process with open connections; hide it with client retries only",
+        },
+        otherwise: &[("where the OOM killer chose it", OUT_OF_MEMORY), ("where it was another signal", UNHANDLED)],
+        reproduce: Reproduce { demo: None, scenario: "aborts::a_server_that_is_killed_with_a_request_unread" },
+    };
+
     /// The kill caused the reset when
     /// 1. the socket was being closed, with data unread or with an option that makes a reset of it,
     /// 2. by a process, seen to do so, that was ending, and
@@ -63,9 +92,12 @@ impl Explains for ProcessKilled {
 
     fn remedy(&self) -> Remedy {
         match self.signal {
-            _ if self.oom_victim => out_of_memory(),
-            SIGKILL => killed(),
-            signal => unhandled(&signal_name(signal)),
+            _ if self.oom_victim => OUT_OF_MEMORY.into(),
+            SIGKILL => Self::PAGE.advice.into(),
+            signal => Remedy {
+                now: format!("{} ended it at once: if that was a crash, its log or core dump says where", signal_name(signal)),
+                ..UNHANDLED.into()
+            },
         }
     }
 }
@@ -98,32 +130,19 @@ impl fmt::Display for ProcessKilled {
     }
 }
 
-fn out_of_memory() -> Remedy {
-    Remedy {
-        now: "the kernel log says which limit was met (the cgroup's, or the host's) and what used the memory".into(),
-        fix: "find what grew (memory.peak and memory.events of its cgroup); then set the limit above it".into(),
-        trade_off: "a higher limit takes memory from its neighbours on this host".into(),
-        do_not: "restart it and wait for the next time; switch the OOM killer off".into(),
-    }
-}
+const OUT_OF_MEMORY: Advice = Advice {
+    now: "the kernel log says which limit was met (the cgroup's, or the host's) and what used the memory",
+    fix: "find what grew (memory.peak and memory.events of its cgroup); then set the limit above it",
+    trade_off: "a higher limit takes memory from its neighbours on this host",
+    do_not: "restart it and wait for the next time; switch the OOM killer off",
+};
 
-fn killed() -> Remedy {
-    Remedy {
-        now: "find who sent SIGKILL: a grace period that ran out, a failed probe, an operator".into(),
-        fix: "on SIGTERM stop accepting, finish, close, exit; grace period above the longest request".into(),
-        trade_off: "every second of draining makes each step of a rollout a second longer".into(),
-        do_not: "kill -9 a process with open connections; hide it with client retries only".into(),
-    }
-}
-
-fn unhandled(signal: &str) -> Remedy {
-    Remedy {
-        now: format!("{signal} ended it at once: if that was a crash, its log or core dump says where"),
-        fix: "handle the signals that ask it to stop: stop accepting, finish requests, close, exit".into(),
-        trade_off: "every second of draining makes each step of a rollout a second longer".into(),
-        do_not: "only raise the grace period: a process that does not handle the signal never uses it".into(),
-    }
-}
+const UNHANDLED: Advice = Advice {
+    now: "a signal ended it at once: if that was a crash, its log or core dump says where",
+    fix: "handle the signals that ask it to stop: stop accepting, finish requests, close, exit",
+    trade_off: "every second of draining makes each step of a rollout a second longer",
+    do_not: "only raise the grace period: a process that does not handle the signal never uses it",
+};
 
 #[cfg(test)]
 mod tests {

@@ -8,6 +8,7 @@ use serde::Serialize;
 use super::Explains;
 use crate::event::{Endpoint, FilterHook, PacketRejected, RejectRule, TcpFlags, Time};
 use crate::explain::case::Case;
+use crate::explain::page::{Advice, Group, Page, Reproduce};
 use crate::explain::verdict::{Certainty, Evidence, Remedy};
 
 /// `reject with tcp reset`, or `-j REJECT --reject-with tcp-reset`.
@@ -43,6 +44,43 @@ pub enum Packet {
 impl Explains for RejectedByRule {
     const CODE: &'static str = "rejected-by-rule";
     const MEANING: &'static str = "a firewall rule refused the packet with a reset";
+
+    const PAGE: Page = Page {
+        group: Group::Path,
+        about: "A firewall rule (`reject with tcp reset`, or `-j REJECT --reject-with tcp-reset`) refused the packet \
+            with a RST in the name of its destination. TCP had no part in it: the server never saw the packet, the \
+            kernel's own counter of resets does not move, and the client gets ECONNREFUSED for a SYN and ECONNRESET \
+            later on.",
+        shown_by: "the kernel's code for such rules sending the reset, the hook and the devices, and the rule where \
+            only one can have done it",
+        conditions: &[
+            "The kernel's code for rules that reject was seen to send it.",
+            "The rule is named when all rules that reject with a reset were listed next to the reset, and",
+            "one of them alone can have met the packet: of its family, and at its hook or in a chain that others \
+                jump to.",
+        ],
+        certainty: "observed",
+        alike: &[
+            ("no-listener", "TCP itself answered, as nothing listens"),
+            (
+                "peer-refused",
+                "where the code for such rules cannot be watched, a rule of this host looks like a refusal from \
+                    elsewhere, and that verdict is inferred only",
+            ),
+            ("middlebox-suspected", "a device elsewhere is suspected"),
+        ],
+        advice: Advice {
+            now: "see the rule, in the namespace that is named: nft -a list ruleset; iptables-save -c",
+            fix: "if it is wanted traffic, accept it ahead of the rule",
+            trade_off: "drop in place of reject hides the host, and makes clients wait until they time out",
+            do_not: "flush the rules; look for the fault in the server, which never saw the packet",
+        },
+        otherwise: &[],
+        reproduce: Reproduce {
+            demo: None,
+            scenario: "netfilter::a_rule_that_rejects_what_comes_in_refuses_a_connection",
+        },
+    };
 
     /// A rule caused the reset when
     /// 1. the kernel's code for rules that reject was seen to send it.
@@ -86,8 +124,7 @@ impl Explains for RejectedByRule {
         Remedy {
             now: format!("see the rule (in {}): {}", self.rule_netns, self.command()),
             fix: format!("if it is wanted traffic, accept it ahead of the rule: tcp dport {}", self.destination.port),
-            trade_off: "drop in place of reject hides the host, and makes clients wait until they time out".into(),
-            do_not: "flush the rules; look for the fault in the server, which never saw the packet".into(),
+            ..Self::PAGE.advice.into()
         }
     }
 }

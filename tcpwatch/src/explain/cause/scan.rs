@@ -9,7 +9,8 @@ use super::Explains;
 use crate::event::Endpoint;
 use crate::explain::case::Case;
 use crate::explain::mechanism::Mechanism;
-use crate::explain::verdict::{Certainty, Evidence, Remedy};
+use crate::explain::page::{Advice, Group, Page, Reproduce};
+use crate::explain::verdict::{Certainty, Evidence};
 
 /// One source found many ports closed within seconds.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -26,6 +27,32 @@ impl Explains for Scan {
     const CODE: &'static str = "scan";
     const MEANING: &'static str = "one source tried many closed ports within seconds";
     const BENIGN: bool = true;
+
+    const PAGE: Page = Page {
+        group: Group::Harmless,
+        about: "One source tried many closed ports of this host within seconds. Nothing is broken here. It is \
+            counted rather than shown.",
+        shown_by: "how many closed ports one source tried, and within how long",
+        conditions: &[
+            "A SYN found no socket.",
+            "Its source found many ports closed within seconds.",
+            "No listener that takes this address is open or closed shortly before: both known from a complete \
+                list and every change since.",
+        ],
+        certainty: "observed",
+        alike: &[
+            ("no-listener", "one port, tried by who believes that it is open"),
+            ("probe", "the port is open"),
+        ],
+        advice: Advice {
+            now: "nothing is broken here; if the scan is not one of yours, tell who owns the network",
+            fix: "let a filter drop or limit what is dialled from there",
+            trade_off: "what is dropped in silence lets legitimate callers of a wrong port wait",
+            do_not: "count these refusals as failures of clients",
+        },
+        otherwise: &[],
+        reproduce: Reproduce { demo: None, scenario: "replies::many_closed_ports_from_one_source_are_a_scan" },
+    };
 
     /// A scan caused the refusal when
     /// 1. a SYN found no socket,
@@ -49,15 +76,6 @@ impl Explains for Scan {
             Evidence::new("tcp", format!("{} closed ports tried from {} within {:.3} s", self.ports, self.source, self.within_s)),
             Evidence::new("listener", format!("port {} is not open, nor was it in the last minutes", self.dialled.port)),
         ]
-    }
-
-    fn remedy(&self) -> Remedy {
-        Remedy {
-            now: "nothing is broken here; if the scan is not one of yours, tell who owns the network".into(),
-            fix: "let a filter drop or limit what is dialled from there".into(),
-            trade_off: "what is dropped in silence lets legitimate callers of a wrong port wait".into(),
-            do_not: "count these refusals as failures of clients".into(),
-        }
     }
 }
 

@@ -8,7 +8,8 @@ use super::Explains;
 use crate::event::{Endpoint, Owner, Time};
 use crate::explain::case::{Case, KnownListener, Seen};
 use crate::explain::mechanism::Mechanism;
-use crate::explain::verdict::{Certainty, Evidence, Remedy};
+use crate::explain::page::{Advice, Group, Page, Reproduce};
+use crate::explain::verdict::{Certainty, Evidence};
 
 /// A connection of the old process speaks to the new one.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -29,6 +30,40 @@ pub struct ServerRestarted {
 impl Explains for ServerRestarted {
     const CODE: &'static str = "server-restarted";
     const MEANING: &'static str = "the listener is younger than the connection: the server was restarted";
+
+    const PAGE: Page = Page {
+        group: Group::AfterClose,
+        about: "The server was restarted: its old listener closed, a new one opened, and a client that had not heard \
+            of the end went on with a connection of the old one. Its data met the new listener, which knows nothing \
+            of it, and was answered with a RST.",
+        shown_by: "the end of the old listener and the opening of the new one, both after the connection was made",
+        conditions: &[
+            "A segment without connection reached a listener.",
+            "The listener was opened while we watched, after another one on the same address had closed, with \
+                none in between (so it is no worker of several that share the port).",
+            "The connection is older: either this host was seen to abort it before the listener opened, or the \
+                segment carries data or an end, and nothing else explains it: no translation, no full queue, no \
+                address that moved.",
+        ],
+        certainty: "observed where the abort of this connection was seen, else inferred",
+        alike: &[
+            ("conntrack-expired", "the connection lost its translation, and belongs to another back end"),
+            ("pod-ip-reuse", "the address moved to another namespace"),
+            ("accept-queue-overflow", "the handshake lost its last ACK to a full queue"),
+            ("peer-wrote-after-close", "the listener was there all the time"),
+        ],
+        advice: Advice {
+            now: "the client must reconnect",
+            fix: "on stop: drain and close connections, then exit; on the client: keepalive and retry",
+            trade_off: "draining makes each restart as long as the longest request",
+            do_not: "kill -9 a server with open connections",
+        },
+        otherwise: &[],
+        reproduce: Reproduce {
+            demo: None,
+            scenario: "handover::a_restarted_server_resets_a_client_that_missed_the_end",
+        },
+    };
 
     /// The restart caused the reset when
     /// 1. a segment without connection reached a listener,
@@ -59,15 +94,6 @@ impl Explains for ServerRestarted {
             lines.push(Evidence::new("tcp", "this host had aborted the connection before; the client missed it"));
         }
         lines
-    }
-
-    fn remedy(&self) -> Remedy {
-        Remedy {
-            now: "the client must reconnect".into(),
-            fix: "on stop: drain and close connections, then exit; on the client: keepalive and retry".into(),
-            trade_off: "draining makes each restart as long as the longest request".into(),
-            do_not: "kill -9 a server with open connections".into(),
-        }
     }
 }
 

@@ -8,7 +8,8 @@ use super::Explains;
 use crate::event::{Endpoint, Owner, RstSent, Time};
 use crate::explain::case::Case;
 use crate::explain::mechanism::Mechanism;
-use crate::explain::verdict::{Certainty, Evidence, Remedy};
+use crate::explain::page::{Advice, Group, Page, Reproduce};
+use crate::explain::verdict::{Certainty, Evidence};
 
 /// The kernel keeps nothing of a handshake that it answers with a cookie; the ACK must bring it back.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -28,6 +29,37 @@ pub struct SynCookieFailed {
 impl Explains for SynCookieFailed {
     const CODE: &'static str = "syn-cookie-failed";
     const MEANING: &'static str = "an ACK that should complete a handshake by SYN cookie was no valid cookie";
+
+    const PAGE: Page = Page {
+        group: Group::Attempt,
+        about: "The listener answers SYNs with cookies, as its SYN queue is full or cookies are always on, and keeps \
+            nothing of such handshakes. An ACK came that should complete one and is no valid cookie: too old, \
+            changed on the way, or no handshake's at all. The kernel answers with a RST.",
+        shown_by: "an ACK without data at a listener that sent a cookie less than two minutes before",
+        conditions: &[
+            "An ACK without data and without connection reached a listener, as the end of a handshake does.",
+            "This namespace uses SYN cookies, and the listener answered a SYN with one in the two minutes for \
+                which they are good.",
+            "The handshake did not lose its ACK to a full accept queue.",
+        ],
+        certainty: "inferred: whether the ACK was ever meant as a cookie, nobody can tell",
+        alike: &[
+            ("accept-queue-overflow", "the last ACK of this handshake was dropped at a full accept queue"),
+            ("bad-handshake-ack", "a handshake is kept, and the ACK does not fit it"),
+            ("server-restarted", "data, and not a bare ACK, met a listener younger than the connection"),
+        ],
+        advice: Advice {
+            now: "see whether SYNs come from clients or from an attack: rate and sources of SYN_RECV",
+            fix: "raise listen() backlog and net.ipv4.tcp_max_syn_backlog, so that fewer handshakes need cookies",
+            trade_off: "a longer SYN queue takes memory for every SYN, also for those of an attack",
+            do_not: "set net.ipv4.tcp_syncookies = 0: then what finds the queue full is dropped",
+        },
+        otherwise: &[],
+        reproduce: Reproduce {
+            demo: None,
+            scenario: "replies::an_ack_that_is_no_valid_cookie_is_told_while_cookies_are_in_use",
+        },
+    };
 
     /// The failed cookie caused the reset when
     /// 1. an ACK without data and without connection reached a listener, as the end of a handshake does,
@@ -57,15 +89,6 @@ impl Explains for SynCookieFailed {
             Evidence::new("sysctl", format!("net.ipv4.tcp_syncookies = {} here: {uses}", self.syncookies)),
             Evidence::new("queue", format!("{} handshakes without cookie under way", self.syn_queue_len)),
         ]
-    }
-
-    fn remedy(&self) -> Remedy {
-        Remedy {
-            now: "see whether SYNs come from clients or from an attack: rate and sources of SYN_RECV".into(),
-            fix: "raise listen() backlog and net.ipv4.tcp_max_syn_backlog, so that fewer handshakes need cookies".into(),
-            trade_off: "a longer SYN queue takes memory for every SYN, also for those of an attack".into(),
-            do_not: "set net.ipv4.tcp_syncookies = 0: then what finds the queue full is dropped".into(),
-        }
     }
 }
 

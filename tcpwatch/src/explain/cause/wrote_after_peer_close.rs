@@ -8,7 +8,8 @@ use super::Explains;
 use crate::event::{Endpoint, Time};
 use crate::explain::case::Case;
 use crate::explain::foreign::{Met, WriteAfterEnd, at_best};
-use crate::explain::verdict::{Certainty, Evidence, Remedy};
+use crate::explain::page::{Advice, Group, Page, Reproduce};
+use crate::explain::verdict::{Certainty, Evidence};
 
 /// A peer elsewhere that had ended its side refused what this host wrote after that.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -27,6 +28,36 @@ pub struct WroteAfterPeerClose {
 impl Explains for WroteAfterPeerClose {
     const CODE: &'static str = "wrote-after-peer-close";
     const MEANING: &'static str = "the peer had ended the connection, and this host wrote to it all the same";
+
+    const PAGE: Page = Page {
+        group: Group::AfterClose,
+        about: "The peer, elsewhere, had ended the connection in order, and this host wrote to it all the same. The \
+            peer's host has no socket for it any more and answers with a RST. The application here gets EPIPE (and \
+            SIGPIPE, unless it asked for none).",
+        shown_by: "the peer's end of the connection, and bytes of this host behind it that were not acknowledged",
+        conditions: &[
+            "A reset from elsewhere met a connection that the peer had ended in order.",
+            "Something of ours was not acknowledged.",
+            "The connection is not known to have been idle for long before, which has a name of its own.",
+        ],
+        certainty: "observed where the RST is seen to answer a segment of this host, else inferred",
+        alike: &[
+            ("keep-alive-race", "the connection had been idle for a second or more when the peer ended it"),
+            ("peer-wrote-after-close", "the same, seen from the end that closed"),
+            ("peer-reset", "all that this host wrote had been acknowledged"),
+        ],
+        advice: Advice {
+            now: "open a new connection; what was not acknowledged was not processed",
+            fix: "stop writing at the end of the stream: read() gave 0 bytes, or poll() says POLLRDHUP",
+            trade_off: "",
+            do_not: "take EPIPE or SIGPIPE for a network problem; ignore them and write on",
+        },
+        otherwise: &[],
+        reproduce: Reproduce {
+            demo: None,
+            scenario: "received::a_write_right_behind_the_close_of_a_peer_elsewhere_was_written_after_it",
+        },
+    };
 
     /// The write caused the reset when
     /// 1. a reset from elsewhere met a connection that the peer had ended in order, and
@@ -49,15 +80,6 @@ impl Explains for WroteAfterPeerClose {
         };
         lines.push(Evidence::new("tcp", form));
         lines
-    }
-
-    fn remedy(&self) -> Remedy {
-        Remedy {
-            now: "open a new connection; what was not acknowledged was not processed".into(),
-            fix: "stop writing at the end of the stream: read() gave 0 bytes, or poll() says POLLRDHUP".into(),
-            trade_off: String::new(),
-            do_not: "take EPIPE or SIGPIPE for a network problem; ignore them and write on".into(),
-        }
     }
 }
 

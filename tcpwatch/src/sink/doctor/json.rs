@@ -1,18 +1,16 @@
 //! One JSON object; described by `docs/schema/doctor.schema.json`.
 
-use std::io::{self, Write};
-
 use serde::Serialize;
 
 use crate::doctor::{Capability, Facts, Finding, LockedMemory, Namespace, Sight, TypeInformation};
-use crate::sink::Clock;
-use crate::sink::json::{Harmless, Row, SCHEMA};
+use crate::sink::json::Row;
+use crate::sink::{Clock, SCHEMA};
 
 /// The facts, and what was found in them.
-pub fn write(facts: &Facts, findings: &[Finding], to: &mut impl Write) -> io::Result<()> {
+pub fn object<'a>(facts: &'a Facts, findings: &'a [Finding]) -> impl Serialize + 'a {
     let mut clock = Clock::utc();
     clock.set(&facts.host);
-    let report = Report {
+    Report {
         schema: SCHEMA,
         kind: "doctor",
         time: clock.at(facts.host.time).rfc3339(),
@@ -23,11 +21,7 @@ pub fn write(facts: &Facts, findings: &[Finding], to: &mut impl Write) -> io::Re
         sight: Seen::of(&facts.sight),
         namespaces: &facts.namespaces,
         findings,
-    };
-    let mut bytes = Vec::new();
-    report.serialize(&mut serde_json::Serializer::with_formatter(&mut bytes, Harmless))?;
-    bytes.push(b'\n');
-    to.write_all(&bytes)
+    }
 }
 
 #[derive(Serialize)]
@@ -74,12 +68,11 @@ mod tests {
 
     use super::*;
     use crate::doctor::{Process, findings, samples};
+    use crate::sink::json_line;
     use crate::sink::schema::Schema;
 
     fn written(facts: &Facts) -> (String, Value) {
-        let mut bytes = Vec::new();
-        write(facts, &findings(facts), &mut bytes).unwrap();
-        let text = String::from_utf8(bytes).unwrap();
+        let text = json_line(&object(facts, &findings(facts)));
         let value = serde_json::from_str(&text).unwrap();
         (text, value)
     }
@@ -114,7 +107,7 @@ mod tests {
             memory: LockedMemory { counted: None, needed: 1, limit: None },
             ..unseen.sight
         };
-        let schema = Schema::of_doctor();
+        let schema = Schema::published("doctor");
         for facts in [samples::all_wrong(), samples::facts(vec![samples::clean()]), unseen] {
             assert_eq!(schema.complaints(&written(&facts).1), Vec::<String>::new());
         }

@@ -1,148 +1,99 @@
 //! Three parts for people: what can be seen, this host, findings.
 
-use std::io::{self, Write};
-
-use crate::doctor::{Facts, Fill, Finding, Listening, LockedMemory, Namespace, Severity, Sight};
+use crate::doctor::{Facts, Fill, Finding, Listening, LockedMemory, Namespace, Sight};
 use crate::event::HookCoverage;
-use crate::sink::Clean;
-use crate::sink::paint::{Ink, Paint};
-use crate::sink::wrap::wrap;
+use crate::sink::sheet::Sheet;
+use crate::sink::{Clean, Paint};
 
 /// The facts, and what was found in them. `width`: columns.
-pub fn write(
-    facts: &Facts,
-    findings: &[Finding],
-    paint: Paint,
-    width: usize,
-    to: &mut impl Write,
-) -> io::Result<()> {
-    let mut page = Page { paint, width: width.max(NARROWEST), text: String::new() };
+pub fn text(facts: &Facts, findings: &[Finding], paint: Paint, width: usize) -> String {
+    let mut sheet = Sheet::new(paint, width);
     let host = &facts.host;
-    page.line(&format!(
-        "tcpwatch {} on {}, Linux {}",
+    sheet.heading(format_args!(
+        "What tcpwatch {} can see on {}, Linux {}",
         Clean(&host.version),
         Clean(&host.hostname),
         Clean(&host.kernel)
     ));
-    page.sight(&facts.sight);
-    page.heading("This host");
-    page.namespaces(&facts.namespaces);
-    page.findings(facts, findings);
-    to.write_all(page.text.as_bytes())
+    sheet.list(sight(&facts.sight).into_iter().chain(hooks(&facts.sight)));
+    for (names, items) in groups(&facts.namespaces) {
+        sheet.heading(format_args!("In {}", Clean(some_of(&names))));
+        sheet.list(items);
+    }
+    sheet.heading("Findings");
+    sheet.paragraph(summary(facts, findings));
+    for finding in findings {
+        sheet.title(finding.severity.name(), finding.code);
+        sheet.list(remedy(finding));
+    }
+    sheet.into_text()
 }
 
-/// Text that grows.
-struct Page {
-    paint: Paint,
-    width: usize,
-    text: String,
+fn sight(sight: &Sight) -> Vec<Item> {
+    let held = sight.capabilities.iter().filter(|capability| capability.held);
+    let held: Vec<_> = held.map(|capability| capability.name).collect();
+    let held = if held.is_empty() { "none that matters".into() } else { held.join(" ") };
+    let missing = sight.capabilities.iter().filter(|capability| !capability.held);
+    let missing = missing.map(|lost| ("missing", format!("{}. {}", lost.name, lost.purpose)));
+    let mut items = vec![
+        ("types", types(sight)),
+        ("lockdown", lockdown(sight.lockdown).into()),
+        ("memory", memory(sight.memory)),
+        ("held", held),
+    ];
+    items.extend(missing);
+    items
 }
 
-impl Page {
-    fn line(&mut self, line: &str) {
-        self.text.push_str(line.trim_end());
-        self.text.push('\n');
-    }
+fn hooks(sight: &Sight) -> Vec<Item> {
+    let refused = sight.refused.iter().map(|why| ("no hook", why.clone()));
+    refused.chain(sight.hooks.iter().flat_map(hook)).collect()
+}
 
-    fn heading(&mut self, heading: &str) {
-        self.line("");
-        let heading = self.paint.with(Ink::Heading, heading).to_string();
-        self.line(&heading);
-    }
+fn hook(hook: &HookCoverage) -> Vec<Item> {
+    let mut items = vec![match hook.way {
+        Some(way) => ("seen", format!("{}: {} by {way}", hook.fact, hook.hook)),
+        None if hook.idle => ("waits", format!("{}: {}", hook.fact, hook.hook)),
+        None => ("not seen", format!("{}: {}", hook.fact, hook.hook)),
+    }];
+    items.extend(hook.failed.iter().map(|reason| ("", format!("- {reason}"))));
+    items.push(("blind", hook.blind.clone()));
+    items
+}
 
-    /// A label, and beside it what may come from outside, wrapped.
-    fn item(&mut self, label: &str, text: &str) {
-        let room = self.width - MARGIN;
-        for (index, line) in wrap(Clean(text).to_string(), room).iter().enumerate() {
-            let label = if index == 0 { label } else { "" };
-            let painted = self.paint.with(Ink::Faint, format!("{label:<LABEL$}"));
-            self.line(&format!("  {painted}{line}"));
+/// Namespaces of which the same is to be said stand together.
+fn groups(namespaces: &[Namespace]) -> Vec<(Vec<String>, Vec<Item>)> {
+    let mut groups: Vec<(Vec<String>, Vec<Item>)> = Vec::new();
+    for namespace in namespaces {
+        let items = items(namespace);
+        match groups.iter_mut().find(|(_, others)| *others == items) {
+            Some((names, _)) => names.push(namespace.to_string()),
+            None => groups.push((vec![namespace.to_string()], items)),
         }
     }
+    groups
+}
 
-    fn sight(&mut self, sight: &Sight) {
-        self.heading("What can be seen");
-        self.item("types", &types(sight));
-        self.item("lockdown", lockdown(sight.lockdown));
-        self.item("memory", &memory(sight.memory));
-        self.capabilities(sight);
-        if let Some(refused) = &sight.refused {
-            self.item("hooks", &format!("none: {refused}"));
-        }
-        sight.hooks.iter().for_each(|hook| self.hook(hook));
+fn summary(facts: &Facts, findings: &[Finding]) -> String {
+    let found = match findings.len() {
+        0 => "none: nothing was found here that will produce resets".into(),
+        count => format!("{count}, worst first"),
+    };
+    match facts.namespaces.iter().filter(|namespace| !namespace.entered).count() {
+        0 => found,
+        count => format!("{found}; namespaces that could not be looked at: {count}"),
     }
+}
 
-    fn capabilities(&mut self, sight: &Sight) {
-        let held = sight.capabilities.iter().filter(|capability| capability.held);
-        let held: Vec<_> = held.map(|capability| capability.name).collect();
-        let none = held.is_empty().then_some("none of the capabilities that matter");
-        self.item("held", &none.map_or_else(|| held.join(" "), str::to_owned));
-        for missing in sight.capabilities.iter().filter(|capability| !capability.held) {
-            self.item("missing", &format!("{}. {}", missing.name, missing.purpose));
-        }
-    }
-
-    fn hook(&mut self, hook: &HookCoverage) {
-        match hook.way {
-            Some(way) => self.item("seen", &format!("{}: {} by {way}", hook.fact, hook.hook)),
-            None if hook.idle => self.item("waits", &format!("{}: {}", hook.fact, hook.hook)),
-            None => self.item("not seen", &format!("{}: {}", hook.fact, hook.hook)),
-        }
-        for reason in &hook.failed {
-            self.item("", &format!("- {reason}"));
-        }
-        if !hook.blind.is_empty() {
-            self.item("blind", &hook.blind);
-        }
-    }
-
-    /// Namespaces of which the same is to be said stand together.
-    fn namespaces(&mut self, namespaces: &[Namespace]) {
-        let mut groups: Vec<(Vec<String>, Vec<Item>)> = Vec::new();
-        for namespace in namespaces {
-            let items = items(namespace);
-            match groups.iter_mut().find(|(_, others)| *others == items) {
-                Some((names, _)) => names.push(namespace.to_string()),
-                None => groups.push((vec![namespace.to_string()], items)),
-            }
-        }
-        for (names, items) in groups {
-            let names = Clean(some_of(&names)).to_string();
-            self.line(&names);
-            items.iter().for_each(|(label, text)| self.item(label, text));
-        }
-    }
-
-    fn findings(&mut self, facts: &Facts, findings: &[Finding]) {
-        self.heading("Findings");
-        if findings.is_empty() {
-            self.line("  none: nothing was found here that will produce resets");
-        }
-        match facts.namespaces.iter().filter(|namespace| !namespace.entered).count() {
-            0 => {}
-            count => self
-                .line(&format!("  not looked at: network namespaces that tell nothing: {count}")),
-        }
-        for finding in findings {
-            self.finding(finding);
-        }
-    }
-
-    fn finding(&mut self, finding: &Finding) {
-        let ink =
-            if finding.severity == Severity::Critical { Ink::Cause } else { Ink::Unexplained };
-        let severity = self.paint.with(ink, finding.severity.name());
-        let head = format!("{severity}: {}", finding.code);
-        self.line(&head);
-        self.item("what", &finding.sentence);
-        self.item("where", &places(finding));
-        self.item("effect", finding.effect);
-        if !finding.leads_to.is_empty() {
-            self.item("cause", &finding.leads_to.join(", "));
-        }
-        self.item("fix", &finding.fix);
-        self.item("do not", finding.do_not);
-    }
+fn remedy(finding: &Finding) -> Vec<Item> {
+    vec![
+        ("what", finding.sentence.clone()),
+        ("where", places(finding)),
+        ("effect", finding.effect.into()),
+        ("cause", finding.leads_to.join(", ")),
+        ("fix", finding.fix.clone()),
+        ("do not", finding.do_not.into()),
+    ]
 }
 
 /// A label and a text.
@@ -160,7 +111,7 @@ fn items(namespace: &Namespace) -> Vec<Item> {
         ("settings", settings(namespace)),
         ("reject", rejections(namespace)),
     ];
-    items.into_iter().filter(|(_, text)| !text.is_empty()).collect()
+    items.into()
 }
 
 fn types(sight: &Sight) -> String {
@@ -277,10 +228,6 @@ const SETTINGS: [&str; 4] = [
 
 /// Namespaces that are named; others are counted.
 const NAMED: usize = 4;
-/// Indent and label.
-const MARGIN: usize = 2 + LABEL;
-const LABEL: usize = 11;
-const NARROWEST: usize = 60;
 
 #[cfg(test)]
 mod tests {
@@ -289,34 +236,29 @@ mod tests {
     use crate::event::NetNs;
 
     fn written(facts: &Facts, paint: Paint) -> String {
-        let mut bytes = Vec::new();
-        write(facts, &findings(facts), paint, 100, &mut bytes).unwrap();
-        String::from_utf8(bytes).unwrap()
+        text(facts, &findings(facts), paint, 100)
     }
 
     #[test]
     fn a_clean_host_is_told_on_one_page() {
         let expected = "\
-tcpwatch 0.1.0 on node1, Linux 6.18.0
+What tcpwatch 0.1.0 can see on node1, Linux 6.18.0
+  types     BTF at /sys/kernel/btf/vmlinux, 4882 KiB
+  lockdown  integrity: some ways of attaching are refused
+  memory    6 MiB for maps, which this kernel does not count against RLIMIT_MEMLOCK
+  held      CAP_BPF
+  missing   CAP_SYS_PTRACE. Without it less is seen.
+  seen      resets sent: tcp_send_reset by tracepoint
+  not seen  handshake ACKs refused: tcp_check_req
+            - fentry tcp_check_req: this kernel does not permit it
+  blind     a handshake that its client resets is not seen
 
-What can be seen
-  types      BTF at /sys/kernel/btf/vmlinux, 4882 KiB
-  lockdown   integrity: some ways of attaching are refused
-  memory     6 MiB for maps, which this kernel does not count against RLIMIT_MEMLOCK
-  held       CAP_BPF
-  missing    CAP_SYS_PTRACE. Without it less is seen.
-  seen       resets sent: tcp_send_reset by tracepoint
-  not seen   handshake ACKs refused: tcp_check_req
-             - fentry tcp_check_req: this kernel does not permit it
-  blind      a handshake that its client resets is not seen
-
-This host
-web (net:[4026531840])
+In web (net:[4026531840])
   proxy      none
   conntrack  12 of 262144 entries (0 %); idle connections kept 432000 s, keepalive after 7200 s;
              be_liberal 0
   listeners  1; fullest accept queue 0/4096 of 10.0.0.1:80 (nginx[7]); overflows so far 0
-  settings   somaxconn 4096, tcp_abort_on_overflow 0, tcp_tw_reuse 2, tcp_syncookies ?; strict
+  settings   somaxconn 4096, tcp_abort_on_overflow 0, tcp_tw_reuse 2, tcp_syncookies 1; strict
              rp_filter on none
 
 Findings
@@ -331,15 +273,13 @@ Findings
         let text = written(&samples::facts(vec![sick]), Paint::PLAIN);
         let expected = "
 Findings
+  1, worst first
 warning: abort-on-overflow
-  what       net.ipv4.tcp_abort_on_overflow is 1: a full accept queue resets its clients
-  where      web (net:[4026531840])
+  what    net.ipv4.tcp_abort_on_overflow is 1: a full accept queue resets its clients
+  where   web (net:[4026531840])
 ";
         assert!(text.contains(expected), "{text}");
-        assert!(
-            text.contains("  cause      accept-queue-overflow\n  fix        set net.ipv4"),
-            "{text}"
-        );
+        assert!(text.contains("  cause   accept-queue-overflow\n  fix     set net.ipv4"), "{text}");
     }
 
     #[test]
@@ -350,8 +290,8 @@ warning: abort-on-overflow
         };
         let text = written(&samples::facts((1..=6).map(sick).collect()), Paint::PLAIN);
         let counted = "web (net:[1]), web (net:[2]), web (net:[3]), web (net:[4]) and 2 more\n";
-        assert!(text.contains(&format!("This host\n{counted}  proxy ")), "{text}");
-        assert!(text.contains(&format!("  where      {counted}")), "{text}");
+        assert!(text.contains(&format!("In {counted}  proxy ")), "{text}");
+        assert!(text.contains(&format!("  where   {counted}")), "{text}");
     }
 
     #[test]
@@ -360,9 +300,9 @@ warning: abort-on-overflow
         facts.sight.refused = Some("CAP_BPF is missing".into());
         facts.sight.capabilities.iter_mut().for_each(|capability| capability.held = false);
         let text = written(&facts, Paint::PLAIN);
-        assert!(text.contains("  hooks      none: CAP_BPF is missing\n"), "{text}");
-        assert!(text.contains("  held       none of the capabilities that matter\n"), "{text}");
-        assert!(text.contains("net:[5]\n  unknown    it cannot be entered,"), "{text}");
+        assert!(text.contains("  no hook   CAP_BPF is missing\n"), "{text}");
+        assert!(text.contains("  held      none that matters\n"), "{text}");
+        assert!(text.contains("net:[5]\n  unknown  it cannot be entered,"), "{text}");
         assert!(
             text.ends_with("not looked at: network namespaces that tell nothing: 1\n"),
             "{text}"

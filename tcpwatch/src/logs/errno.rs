@@ -1,0 +1,99 @@
+//! The error numbers themselves: name, number or the C library's words, whoever logs them.
+
+use super::{Kind, Pattern};
+
+const fn errno(words: &'static str, regex: &'static str, kind: Kind) -> Pattern {
+    Pattern::new("errno", words, regex, kind)
+}
+
+/// A number counts only where a word says that it is one.
+macro_rules! number {
+    ($number:literal) => {
+        concat!(r"\(os error ", $number, r"\)|\berrno\b[ =:]*-?", $number, r"\b")
+    };
+}
+
+/// In the order of their pages in a book; none is part of another.
+pub(super) const PATTERNS: &[Pattern] = &[
+    errno(
+        "ECONNRESET, Connection reset by peer, errno 104",
+        concat!(r"\bECONNRESET\b|(?i)\bconnection (?:was )?reset by (?:the )?(?:peer|remote)\b|", number!("104")),
+        Kind::Reset,
+    ),
+    errno(
+        "ECONNREFUSED, Connection refused, errno 111",
+        concat!(r"\bECONNREFUSED\b|(?i)\bconnection refused\b|", number!("111")),
+        Kind::Refused,
+    )
+    .connecting(),
+    errno("EPIPE, Broken pipe, errno 32", concat!(r"\bEPIPE\b|(?i)\bbroken pipe\b|", number!("32")), Kind::BrokenPipe)
+        .writing(),
+    errno(
+        "EHOSTUNREACH, No route to host, errno 113",
+        concat!(
+            r"\bEHOSTUNREACH\b|\bENETUNREACH\b|(?i)\bno route to host\b|\bnetwork is unreachable\b|\bhost is unreachable\b|",
+            number!("113")
+        ),
+        Kind::NoRoute,
+    )
+    .connecting(),
+    errno(
+        "ECONNABORTED, Software caused connection abort, errno 103",
+        concat!(r"\bECONNABORTED\b|(?i)\bsoftware caused connection abort\b|", number!("103")),
+        Kind::Destroyed,
+    ),
+    errno(
+        "EADDRNOTAVAIL, Cannot assign requested address, errno 99",
+        concat!(r"\bEADDRNOTAVAIL\b|(?i)\bcan(?:no|')t assign requested address\b|", number!("99")),
+        Kind::NoPort,
+    ),
+    errno(
+        "ETIMEDOUT, Connection timed out, errno 110",
+        concat!(r"\bETIMEDOUT\b|(?i)\bconnection timed out\b|", number!("110")),
+        Kind::TimedOut,
+    ),
+];
+
+/// What an error number comes to, where the user says that it is one.
+pub fn by_number(number: &str) -> Option<&'static Pattern> {
+    let numbers = ["104", "111", "32", "113", "103", "99", "110"];
+    PATTERNS.iter().zip(numbers).find(|(_, known)| *known == number).map(|(pattern, _)| pattern)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::say;
+    use super::*;
+
+    #[test]
+    fn names_words_and_numbers() {
+        say(&[
+            ("ECONNRESET", "errno: Reset unsaid unsaid"),
+            ("read failed: Connection reset by peer", "errno: Reset unsaid unsaid"),
+            ("send: errno=32", "errno: BrokenPipe writing unsaid"),
+            (
+                "connect 10.0.0.5:80: Connection refused",
+                "errno: Refused connecting unsaid 10.0.0.5:80",
+            ),
+            ("errno: 113", "errno: NoRoute connecting unsaid"),
+            ("connect(): Network is unreachable", "errno: NoRoute connecting unsaid"),
+            ("bind: Cannot assign requested address", "errno: NoPort unsaid unsaid"),
+            ("ETIMEDOUT", "errno: TimedOut unsaid unsaid"),
+            ("errno 1044", "nothing"),
+        ]);
+    }
+
+    #[test]
+    fn a_number_that_is_said_to_be_one() {
+        for (number, kind) in
+            [("104", Kind::Reset), ("32", Kind::BrokenPipe), ("110", Kind::TimedOut)]
+        {
+            assert_eq!(by_number(number).map(|pattern| pattern.kind), Some(kind));
+        }
+        assert!(by_number("105").is_none());
+        for pattern in PATTERNS {
+            let number = pattern.words.rsplit_once(' ').map_or("", |(_, number)| number);
+            assert_eq!(by_number(number).map(|found| found.words), Some(pattern.words));
+        }
+    }
+}
