@@ -101,12 +101,16 @@ pub fn findings(facts: &Facts) -> Vec<Finding> {
 }
 
 fn add(finding: Finding, all: &mut Vec<Finding>) {
-    let same = |other: &&mut Finding| {
-        Finding { places: finding.places.clone(), ..(*other).clone() } == finding
-    };
-    match all.iter_mut().find(same) {
+    match all.iter_mut().find(|other| other.says_the_same_as(&finding)) {
         Some(other) => other.places.extend(finding.places),
         None => all.push(finding),
+    }
+}
+
+impl Finding {
+    /// But of other places. The rest follows from the sentence.
+    fn says_the_same_as(&self, other: &Self) -> bool {
+        (self.code, &self.sentence) == (other.code, &other.sentence)
     }
 }
 
