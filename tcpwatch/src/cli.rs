@@ -396,6 +396,10 @@ pub struct Watching {
     #[arg(long, value_name = "FILE")]
     pub btf: Option<PathBuf>,
 
+    /// Where the host's files are mounted, as in a debug pod: names of pods and containers are read there
+    #[arg(long, value_name = "DIR")]
+    pub host_root: Option<PathBuf>,
+
     /// Ways of attaching not to try: where one misbehaves, or to see what the others tell
     #[arg(long, value_name = "WAY", value_delimiter = ',', hide = true, value_parser = parse_way)]
     pub avoid: Vec<Way>,

@@ -4,9 +4,10 @@
 use std::env;
 use std::ffi::CString;
 use std::io::{self, BufRead, BufReader, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Child, ChildStdin, ChildStdout, Command, ExitCode, Stdio};
+use std::thread;
 
 use crate::namespace::Namespace;
 use crate::socket::{accept, linger_zero, wait_for_unread};
@@ -61,6 +62,11 @@ impl Helper {
     /// Waits until the connection it holds has bytes to read, and does not read them.
     pub fn leaves_unread(&mut self) {
         self.does("leave-unread");
+    }
+
+    /// From now on it is busy on all processors, with things of its own.
+    pub fn is_busy(&mut self) {
+        self.does("be-busy");
     }
 
     /// Closes the connection it holds and lives on.
@@ -156,9 +162,28 @@ impl Server {
             "leave-unread" => self.connections.iter().for_each(wait_for_unread),
             "hang-up" => self.connections.clear(),
             "linger-zero" => self.connections.iter().for_each(linger_zero),
+            "be-busy" => be_busy(),
             "eat" => eat(),
             _ => panic!("unknown order {order}"),
         }
+    }
+}
+
+/// A thread for each processor, which gives way to everybody else and sends to itself: on the way what has come for
+/// others is received as well.
+fn be_busy() {
+    for _ in 0..thread::available_parallelism().map_or(1, usize::from) {
+        thread::spawn(|| {
+            // SAFETY: the call takes a number and touches no memory of ours.
+            unsafe { libc::nice(19) };
+            let socket = UdpSocket::bind("127.0.0.1:0").expect("a port is free");
+            let own = socket.local_addr().expect("a socket that is bound has an address");
+            socket.set_nonblocking(true).expect("a socket can be told not to wait");
+            loop {
+                let _ = socket.send_to(&[0; 64], own);
+                let _ = socket.recv(&mut [0; 64]);
+            }
+        });
     }
 }
 

@@ -4,6 +4,7 @@
 //! Everything here panics on failure, with the whole story in the message, and cleans up after itself by `Drop`.
 
 pub mod address;
+pub mod bystander;
 pub mod cgroup;
 pub mod counters;
 pub mod demo;
@@ -27,7 +28,8 @@ pub mod verdict;
 pub mod watch;
 
 pub use address::{Ip, at};
-pub use cgroup::MemoryLimit;
+pub use bystander::Bystander;
+pub use cgroup::{MemoryLimit, PodCgroup};
 pub use counters::Counters;
 pub use folder::Folder;
 pub use helper::Helper;

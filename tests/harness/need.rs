@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::sync::{Mutex, OnceLock, PoisonError};
 
 use crate::address::{Ip, at};
-use crate::cgroup::MemoryLimit;
+use crate::cgroup::{Driver, MemoryLimit, PodCgroup};
 use crate::namespace::Namespace;
 use crate::network::{Backends, Dnat, PORT};
 use crate::socket::local;
@@ -31,6 +31,8 @@ pub enum Need {
     SocketDestroy,
     /// A cgroup can limit memory.
     MemoryLimit,
+    /// Cgroups can be made.
+    PodCgroup,
     /// Settings of the whole host may be changed: there is nobody else on it.
     OwnMachine,
 }
@@ -59,6 +61,7 @@ impl Need {
             Self::ConntrackTimeout => lab.enter(tracks_connections),
             Self::SocketDestroy => destroys_sockets(&lab, ip),
             Self::MemoryLimit => MemoryLimit::of(1 << 30).map(drop),
+            Self::PodCgroup => PodCgroup::made_by(Driver::Cgroupfs).map(drop),
             Self::OwnMachine => is_alone(),
         }
     }

@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use crate::bystander;
 use crate::namespace::Namespace;
 use crate::verdict::{Verdict, netns};
 
@@ -13,9 +14,11 @@ pub struct Report {
 }
 
 impl Report {
-    /// `None` when the last line is not the totals.
+    /// `None` when the last line is not the totals. Nobody may have named the [`bystander`].
     pub(crate) fn new(lines: Vec<Value>, story: String) -> Option<Self> {
         let totals = lines.last().filter(|line| line["type"] == "totals")?.clone();
+        let named = bystander::named_in(&lines);
+        assert!(named.is_empty(), "who was only busy is named in {named:?}\n{story}");
         Some(Self { lines, totals, story })
     }
 

@@ -175,6 +175,29 @@ impl Expected {
         self.claim(format!("the owner {pid}"), move |v| v.0["owner"]["pid"] == pid)
     }
 
+    /// The owner has a field of this name with this value, at any depth.
+    pub fn owner(self, name: &'static str, value: impl Into<Value>) -> Self {
+        let value = value.into();
+        self.claim(format!("an owner with {name} = {value}"), move |v| {
+            has_field(&v.0["owner"], name, &value)
+        })
+    }
+
+    /// The verdict itself has a field with this value.
+    pub fn says(self, field: &'static str, value: &'static str) -> Self {
+        self.claim_field(field, value)
+    }
+
+    /// The same for a field of a field.
+    pub fn says_within(
+        self,
+        outer: &'static str,
+        field: &'static str,
+        value: &'static str,
+    ) -> Self {
+        self.claim(format!("{outer}.{field} {value}"), move |v| v.0[outer][field] == value)
+    }
+
     fn claim_field(self, field: &'static str, value: &'static str) -> Self {
         self.claim(format!("{field} {value}"), move |v| v.0[field] == value)
     }

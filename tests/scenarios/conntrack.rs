@@ -20,13 +20,13 @@ scenarios! {
     both after_a_flush_with_one_back_end_a_client_that_speaks_first_lives_on needs [NFT, TOOL];
 }
 
-const NFT: Need = Need::Dnat(Dnat::Nftables);
-const TOOL: Need = Need::ConntrackTool;
+pub(crate) const NFT: Need = Need::Dnat(Dnat::Nftables);
+pub(crate) const TOOL: Need = Need::ConntrackTool;
 
 /// A router translates a service address to two back ends in turn (nftables). A client is connected to back end a when
 /// somebody empties the conntrack table. The client's next segment is taken for a new connection and translated to b,
 /// which knows nothing of it and answers with a RST.
-fn a_flush_sends_a_living_connection_to_the_other_back_end(ip: Ip) {
+pub(crate) fn a_flush_sends_a_living_connection_to_the_other_back_end(ip: Ip) {
     flushed_behind(ip, Dnat::Nftables);
 }
 

@@ -24,7 +24,7 @@ scenarios! {
 }
 
 /// A client dials a port where nothing has listened since tcpwatch began. The connection is refused.
-fn a_port_that_never_listened_refuses(ip: Ip) {
+pub(crate) fn a_port_that_never_listened_refuses(ip: Ip) {
     let host = Host::alone(ip);
     let watch = Watch::on(&[&host.namespace]);
     let before = host.namespace.counters();
@@ -114,7 +114,7 @@ fn a_server_that_exited_refuses(ip: Ip) {
 }
 
 /// A server is killed by SIGKILL. The next client is refused, and is told which process ended, and by which signal.
-fn a_server_that_was_killed_refuses(ip: Ip) {
+pub(crate) fn a_server_that_was_killed_refuses(ip: Ip) {
     after_the_server(ip, Helper::is_killed, |expected| expected.fact("signal", 9));
 }
 

@@ -18,6 +18,7 @@ mod handover;
 mod listener;
 mod netfilter;
 mod overflow;
+mod owners;
 mod received;
 mod recording;
 mod replies;
@@ -55,6 +56,7 @@ fn scenarios() -> Vec<Scenario> {
         replies::scenarios(),
         received::scenarios(),
         unexplained::scenarios(),
+        owners::scenarios(),
         storm::scenarios(),
         demo::scenarios(),
         doctor::scenarios(),

@@ -22,7 +22,7 @@ const ABORT: &str = "net.ipv4.tcp_abort_on_overflow";
 
 /// A server has stopped calling accept() and its queue is full when the last ACK of one more handshake comes. With
 /// tcp_abort_on_overflow=1 the kernel answers that ACK with a RST: the client, connected for a moment, is reset.
-fn with_abort_on_overflow_the_client_is_reset_at_once(ip: Ip) {
+pub(crate) fn with_abort_on_overflow_the_client_is_reset_at_once(ip: Ip) {
     let host = Host::alone(ip);
     host.namespace.set(ABORT, 1);
     let watch = Watch::on(&[&host.namespace]);

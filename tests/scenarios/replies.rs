@@ -61,7 +61,7 @@ fn a_request_right_behind_a_close_was_written_after_it(ip: Ip) {
 }
 
 /// The server's idle timer closes; the client's pool hands the connection out all the same.
-fn a_request_behind_a_close_after_a_pause_is_a_keep_alive_race(ip: Ip) {
+pub(crate) fn a_request_behind_a_close_after_a_pause_is_a_keep_alive_race(ip: Ip) {
     let host = Host::alone(ip);
     let watch = Watch::on(&[&host.namespace]);
     let before = host.namespace.counters();

@@ -33,7 +33,7 @@ pub(super) fn run(args: &Demo, verbose: bool) -> anyhow::Result<()> {
     let heard = Heard::default();
     let outcome = perform(script, act, log, heard.listener(), curtain, Arc::clone(&stop))?;
     let session = session(&stage, heard, verbose)?.recorded_by(recorder);
-    let options = source::Options { btf: args.btf.clone(), avoid: Vec::new() };
+    let options = source::Options { btf: args.btf.clone(), ..source::Options::default() };
     let open = || Ok(Named::boxed(source::open(&options)?, stage.names()));
     watch::run_on(open, session, None, ready, &stop)?;
     outcome.try_recv().map_or_else(|_| interrupted(script), |ended| ended.result)

@@ -25,7 +25,8 @@ pub(super) fn run(
     ready: Ready,
     stop: &Arc<Notify>,
 ) -> anyhow::Result<()> {
-    let options = source::Options { btf: args.btf.clone(), avoid: args.avoid.clone() };
+    let (btf, avoid) = (args.btf.clone(), args.avoid.clone());
+    let options = source::Options { btf, avoid, host_root: args.host_root.clone() };
     run_on(|| source::open(&options), session, duration, ready, stop)
 }
 

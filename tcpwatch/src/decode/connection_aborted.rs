@@ -29,6 +29,7 @@ impl Decoder {
             mptcp: flag(abort_flag::MPTCP),
             memory_exceeded: flag(abort_flag::MEMORY_EXCEEDED),
             silence: silence(record),
+            owner: None,
         })
     }
 }

@@ -4,7 +4,7 @@ use super::{
     Malformed,
     flow::address,
     socket::{accept_queue, present},
-    task::{command, exit},
+    task::{exit, task},
 };
 use crate::event::{Endpoint, Listener, ListenerChange, NetNs, Owner, SocketId, Time};
 
@@ -21,7 +21,7 @@ pub(super) fn decode(record: &wire::Listener) -> Result<ListenerChange, Malforme
             inode: present(record.socket.inode),
             cgroup: present(record.socket.cgroup),
         },
-        owner: Some(Owner { pid: record.task.pid, command: command(&record.task), cgroup: None }),
+        owner: Some(Owner::from(&task(&record.task))),
         exit: exit(&record.task),
     })
 }

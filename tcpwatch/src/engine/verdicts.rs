@@ -5,13 +5,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::event::{
-    Acknowledged, ConnectionAborted, Endpoint, NetNs, Owner, PacketRejected, RstReceived, RstSent,
-    Socket, TcpFlags, TcpState, Time,
+    Acknowledged, ConnectionAborted, Endpoint, NamedPod, NetNs, Owner, PacketRejected, RstReceived,
+    RstSent, Socket, TcpFlags, TcpState, Time,
 };
 use crate::explain::case::{Case, Symptom as Opened};
 use crate::explain::mechanism::Mechanism;
 use crate::explain::verdict::{
-    Direction, Errno, Explanation, Finding, RstHeader, Symptom, Verdict,
+    Direction, Errno, Explanation, Finding, OwnerStatus, RstHeader, Symptom, Verdict,
 };
 use crate::explain::{infer_all, missing};
 use crate::memory::Memory;
@@ -34,12 +34,13 @@ impl Concluded {
         let case = Case::new(Opened::Reply(rst), memory);
         let (symptom, errno) = felt_by_peer(case.mechanism(), rst.segment.flags);
         let (finding, also) = conclude(&case);
-        let service = case.service();
+        let (service, owner) = (case.service(), holder(rst, &case));
         self.keep(Verdict {
             id: 0,
             time: rst.time,
             netns: rst.netns,
             namespace: memory_name(memory, rst.netns),
+            pod: pod(memory, rst.netns),
             direction: Direction::Sent,
             flow: rst.flow,
             service,
@@ -51,7 +52,8 @@ impl Concluded {
             rst: RstHeader { seq: rst.rst_seq(), ack: rst.rst_ack(), ttl: None },
             finding,
             also,
-            owner: holder(rst, &case),
+            owner_status: Concern::of_listener(rst.socket).status(owner.as_ref(), memory),
+            owner,
             joined: None,
             peer: None,
         })
@@ -60,11 +62,13 @@ impl Concluded {
     pub(super) fn abort(&mut self, rst: &ConnectionAborted, memory: &Memory) -> Arc<Verdict> {
         let case = Case::new(Opened::Abort(rst), memory);
         let (finding, also) = conclude(&case);
+        let owner = loser(rst, &case);
         self.keep(Verdict {
             id: 0,
             time: rst.time,
             netns: rst.netns,
             namespace: memory_name(memory, rst.netns),
+            pod: pod(memory, rst.netns),
             direction: Direction::Sent,
             flow: rst.flow,
             service: None,
@@ -76,7 +80,8 @@ impl Concluded {
             rst: RstHeader { seq: rst.seq, ack: rst.ack, ttl: None },
             finding,
             also,
-            owner: loser(rst, &case),
+            owner_status: Concern::of_aborted(rst, case.mechanism()).status(owner.as_ref(), memory),
+            owner,
             joined: None,
             peer: None,
         })
@@ -92,6 +97,7 @@ impl Concluded {
             time: rst.time,
             netns: rst.netns,
             namespace: memory_name(memory, rst.netns),
+            pod: pod(memory, rst.netns),
             direction: Direction::Sent,
             flow: rst.flow,
             service: None,
@@ -104,6 +110,7 @@ impl Concluded {
             finding,
             also,
             owner: None,
+            owner_status: OwnerStatus::Nobody,
             joined: None,
             peer: None,
         })
@@ -122,11 +129,13 @@ impl Concluded {
             Some(sender) => (sender.finding.clone(), sender.also.clone()),
             None => conclude(&Case::new(Opened::Received(rst), memory)),
         };
+        let owner = rst.socket.inode.and_then(|inode| memory.owners.of(inode)).cloned();
         let verdict = Verdict {
             id: 0,
             time: rst.time,
             netns: rst.netns,
             namespace: memory_name(memory, rst.netns),
+            pod: pod(memory, rst.netns),
             direction: Direction::Received,
             flow: rst.flow,
             service: sender
@@ -140,7 +149,8 @@ impl Concluded {
             rst: header(rst, sender),
             finding,
             also,
-            owner: rst.socket.inode.and_then(|inode| memory.owners.of(inode)).cloned(),
+            owner_status: Concern::of(rst.socket).status(owner.as_ref(), memory),
+            owner,
             joined: sender.map(|sender| sender.id),
             peer: None,
         };
@@ -230,13 +240,56 @@ fn holder(rst: &RstSent, case: &Case<'_>) -> Option<Owner> {
 fn loser(rst: &ConnectionAborted, case: &Case<'_>) -> Option<Owner> {
     match case.mechanism() {
         Mechanism::NeverAccepted => case.emptied_listener().yes()?.1.by.clone(),
-        _ if rst.socket.state == TcpState::Close => rst.doer().map(Owner::from),
+        _ if rst.socket.state == TcpState::Close => case.doer(rst),
         _ => case.owner_of(rst.socket.inode?).cloned(),
+    }
+}
+
+/// Is it a process's socket that this is about, and which?
+enum Concern {
+    Nobody,
+    Socket(Option<u64>),
+}
+
+impl Concern {
+    fn of(socket: Socket) -> Self {
+        let in_use = socket.owned && !socket.dead;
+        if in_use { Self::Socket(socket.inode) } else { Self::Nobody }
+    }
+
+    fn of_listener(socket: Option<Socket>) -> Self {
+        let listener = socket.filter(|socket| socket.state == TcpState::Listen);
+        listener.map_or(Self::Nobody, |socket| Self::Socket(socket.inode))
+    }
+
+    /// What was never accepted belongs to whoever had the listener.
+    fn of_aborted(rst: &ConnectionAborted, mechanism: Mechanism) -> Self {
+        let closing = rst.doer().is_some() && rst.socket.state == TcpState::Close;
+        if mechanism == Mechanism::NeverAccepted || closing {
+            return Self::Socket(rst.socket.inode);
+        }
+        Self::of(rst.socket)
+    }
+
+    fn status(&self, owner: Option<&Owner>, memory: &Memory) -> OwnerStatus {
+        match (owner, self) {
+            (Some(owner), _) if owner.gone => OwnerStatus::Gone,
+            (Some(_), _) => OwnerStatus::Known,
+            (None, Self::Nobody) => OwnerStatus::Nobody,
+            (None, Self::Socket(Some(inode))) if memory.owners.is_abandoned(*inode) => {
+                OwnerStatus::Gone
+            }
+            (None, Self::Socket(_)) => OwnerStatus::Unknown,
+        }
     }
 }
 
 fn memory_name(memory: &Memory, netns: NetNs) -> Option<String> {
     memory.namespaces.get(netns)?.name.clone()
+}
+
+fn pod(memory: &Memory, netns: NetNs) -> Option<NamedPod> {
+    memory.namespaces.get(netns)?.pod.clone()
 }
 
 /// How long after it was sent a reset may still be joined with its receiving end.

@@ -4,6 +4,7 @@
 #![deny(clippy::disallowed_methods, clippy::disallowed_macros)]
 
 mod address;
+mod cgroup;
 mod conntrack;
 mod conversation;
 mod counters;
@@ -22,6 +23,7 @@ mod time;
 
 use serde::{Deserialize, Serialize};
 
+pub use cgroup::{Container, Pod, Qos, Runtime, Workload};
 pub use conntrack::{
     ConntrackDestroyed, ConntrackDirection, ConntrackEntry, ConntrackInvalid, ConntrackState,
     Death, Remover, Tuple,
@@ -33,7 +35,7 @@ pub use endpoint::{Endpoint, Flow, NetNs};
 pub use handshake::HandshakeAckRefused;
 pub use listener::{AcceptQueueOverflowed, Listener, ListenerChange};
 pub use namespace::{HostDescribed, HostId, NamespaceDescribed, NamespaceVanished, Sysctls};
-pub use owner::{Exit, Owner, OwnerFound, Task};
+pub use owner::{Exit, NamedPod, Owner, OwnerFound, PodName, Task};
 pub use rejection::{FilterHook, PacketRejected, RejectRule, RejectRulesFound};
 pub use reset::{
     Acknowledged, ConnectionAborted, PacketId, RstReceived, RstSent, Segment, TcpFlags, Tracking,

@@ -3,7 +3,7 @@ use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
-use super::{NetNs, Time};
+use super::{NamedPod, NetNs, Time};
 
 /// The machine and its clocks.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -45,6 +45,9 @@ pub struct NamespaceDescribed {
     pub pid: Option<u32>,
     /// That process's command.
     pub command: Option<String>,
+    /// The pod that all its processes are in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pod: Option<NamedPod>,
     /// It was not there when this run started: a new pod, a new container.
     pub appeared: bool,
     /// Every listener of it was reported before this event.

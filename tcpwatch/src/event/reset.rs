@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Conversation, Flow, NetNs, Socket, SocketFile, Task, Time};
+use super::{Conversation, Flow, NetNs, Owner, Socket, SocketFile, Task, Time};
 
 /// This host answered a segment with a RST (`tcp_v4_send_reset`, `tcp_v6_send_reset`).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -92,6 +92,9 @@ pub struct ConnectionAborted {
     /// Milliseconds since the peer last acknowledged anything; `None` in state CLOSE.
     #[serde(default)]
     pub silence: Option<u32>,
+    /// The doer, looked up a moment later, when it was still there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub owner: Option<Box<Owner>>,
 }
 
 impl ConnectionAborted {

@@ -403,6 +403,28 @@ impl<'a> Case<'a> {
         self.memory.owners.of(inode)
     }
 
+    /// Who did it, with all that was ever learned of that process: when it was looked up, when it was found to hold the
+    /// listener of this connection, or when it was met last.
+    pub fn doer(&self, rst: &ConnectionAborted) -> Option<Owner> {
+        let task = rst.doer()?;
+        let looked_up = rst.owner.as_deref().filter(|owner| owner.pid == task.pid);
+        let known = looked_up
+            .or_else(|| self.serving(task.pid))
+            .or_else(|| self.memory.owners.process(task, rst.time));
+        let named = Owner::from(task);
+        Some(known.map_or_else(|| named.clone(), |known| named.clone().completed_by(known)))
+    }
+
+    /// The process of this number that holds the listener of this port, or held it until a moment ago.
+    fn serving(&self, pid: u32) -> Option<&'a Owner> {
+        let is_it = |known: &&KnownListener| {
+            let ended = known.closed.as_ref();
+            let owns = known.owner.as_ref().is_some_and(|owner| owner.pid == pid);
+            owns && ended.is_none_or(|closed| closed.at.distance(self.time()) <= EMPTIED)
+        };
+        self.on_port().iter().rev().find(is_it)?.owner.as_ref()
+    }
+
     /// How long this run had watched when the reset was sent.
     pub fn watched(&self) -> Duration {
         self.time().since(self.memory.coverage.since())

@@ -64,6 +64,7 @@ impl Story {
             name: Some(format!("ns{netns}")),
             pid: None,
             command: None,
+            pod: None,
             appeared,
             listeners_complete: true,
             addresses,
@@ -416,14 +417,33 @@ impl Story {
             mptcp: false,
             memory_exceeded: false,
             silence: None,
+            owner: None,
         };
         because(&mut rst);
         self.tell(Event::ConnectionAborted(rst))
     }
 
+    /// Somebody else opened, found or closed the listener told of last.
+    pub(crate) fn by(mut self, owner: Owner) -> Self {
+        let change = self.events.iter_mut().rev().find_map(|event| match event {
+            Event::ListenerOpened(change)
+            | Event::ListenerFound(change)
+            | Event::ListenerClosed(change) => Some(change),
+            _ => None,
+        });
+        change.expect("a listener").owner = Some(owner);
+        self
+    }
+
     /// The process behind a socket was looked up.
     pub(crate) fn holds(self, inode: u64, owner: Owner) -> Self {
-        let found = OwnerFound { time: self.now, netns: self.netns, inode, owner: Some(owner) };
+        let found = OwnerFound {
+            time: self.now,
+            netns: self.netns,
+            inode,
+            owner: Some(owner),
+            all_seen: true,
+        };
         self.tell(Event::OwnerFound(found))
     }
 
@@ -568,7 +588,7 @@ impl Story {
             inode: None,
             cgroup: None,
         };
-        let owner = Some(Owner { pid: 77, command: "nginx".into(), cgroup: None });
+        let owner = Some(Owner::named(77, "nginx"));
         ListenerChange { time: self.now, netns: self.netns, listener, owner, exit }
     }
 

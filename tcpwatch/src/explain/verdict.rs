@@ -8,7 +8,9 @@ use serde::Serialize;
 
 use super::cause::Cause;
 use super::mechanism::Mechanism;
-use crate::event::{Acknowledged, Endpoint, Flow, HostDescribed, NetNs, Owner, TcpState, Time};
+use crate::event::{
+    Acknowledged, Endpoint, Flow, HostDescribed, NamedPod, NetNs, Owner, TcpState, Time,
+};
 
 /// One reset, explained as far as the evidence goes.
 #[derive(Clone, Debug)]
@@ -19,6 +21,8 @@ pub struct Verdict {
     pub netns: NetNs,
     /// The namespace as a person would call it: its name, or the command of a process in it.
     pub namespace: Option<String>,
+    /// The pod that has the namespace for itself.
+    pub pod: Option<NamedPod>,
     pub direction: Direction,
     pub flow: Flow,
     /// The service address the client used, where translation is known.
@@ -37,10 +41,25 @@ pub struct Verdict {
     pub also: Vec<Explanation>,
     /// Who holds the socket (or the listener) on this host; never the current task of a reply.
     pub owner: Option<Owner>,
+    pub owner_status: OwnerStatus,
     /// The other end of the same reset, when it was seen: the id of its verdict.
     pub joined: Option<u64>,
     /// Where the other end is, when that is another host.
     pub peer: Option<Arc<Peer>>,
+}
+
+/// What is known of who held the socket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum OwnerStatus {
+    /// The owner is named, and was there when it was looked up.
+    Known,
+    /// It has ended, or nobody holds the socket any more; the owner is named where it was known before.
+    Gone,
+    /// Somebody holds the socket, and it is not known who.
+    Unknown,
+    /// No process is concerned: the kernel answered by itself, or finished what a process had left to it.
+    Nobody,
 }
 
 /// The other host that a reset came from.
@@ -57,6 +76,21 @@ impl Verdict {
     /// The other host, where the finding is of it.
     pub fn explained_by(&self) -> Option<&Arc<Peer>> {
         self.peer.as_ref().filter(|peer| peer.explains)
+    }
+
+    /// Who holds or held the socket, to follow what it is about: `, nginx[77] in pod shop/web-0`.
+    pub fn owner_phrase(&self) -> String {
+        match (&self.owner, self.owner_status) {
+            (Some(owner), _) => format!(", {}", owner.in_place()),
+            (None, OwnerStatus::Gone) => ", no process holds it any more".to_owned(),
+            (None, _) => String::new(),
+        }
+    }
+
+    /// The pod of the namespace, where the owner does not tell it already.
+    pub fn untold_pod(&self) -> Option<&NamedPod> {
+        let told = self.owner.as_ref().and_then(Owner::pod_name);
+        self.pod.as_ref().filter(|pod| told != Some(pod.to_string()))
     }
 
     /// When the reset was, by the clock of the finding's evidence.

@@ -82,15 +82,12 @@ impl Listeners {
     }
 
     pub fn closed(&mut self, change: &ListenerChange) {
-        let waiting = change.listener.accept_queue.len;
-        let closed =
-            Closed { at: change.time, by: change.owner.clone(), exit: change.exit, waiting };
         if self.living(change).is_none() {
             // Closed before anybody told us it was open.
             self.remember(change, true);
         }
         if let Some(known) = self.living(change) {
-            known.closed = Some(closed);
+            known.closed = Some(known.ended_by(change));
         }
     }
 
@@ -154,6 +151,18 @@ impl Listeners {
 }
 
 impl KnownListener {
+    /// Who ends is asked nothing any more: what was known of the process when it opened or held this very socket goes
+    /// for its end too.
+    fn ended_by(&self, change: &ListenerChange) -> Closed {
+        let by = change.owner.clone().map(|by| match &self.owner {
+            Some(owner) if owner.pid == by.pid => by.completed_by(owner),
+            _ => by,
+        });
+        let by = by.map(|by| Owner { gone: by.gone || change.exit.is_some(), ..by });
+        let waiting = change.listener.accept_queue.len;
+        Closed { at: change.time, by, exit: change.exit, waiting }
+    }
+
     fn is(&self, other: &Listener) -> bool {
         match (self.listener.inode, other.inode) {
             (Some(mine), Some(theirs)) => mine == theirs,

@@ -14,6 +14,8 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
+use crate::event::Workload;
+
 /// What is replaced.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Level {
@@ -82,6 +84,7 @@ impl Anonymizer {
             Err(_) if self.level == Level::Public => text.to_owned(),
             Err(_) if text.starts_with(HEX) => format!("{HEX}{:x}", self.number(text)),
             Err(_) if key == CGROUP => self.path(text),
+            Err(_) if key == UID => self.digits(text),
             Err(_) => self.name(text),
         };
         self.remember(text, &replaced)?;
@@ -126,8 +129,19 @@ impl Anonymizer {
         addr
     }
 
-    /// Equal parents stay equal.
+    /// Equal parents stay equal. What is a pod or a container stays one, of another uid and another id; its units
+    /// and the layout of the host's own cgroups go.
     fn path(&self, path: &str) -> String {
+        let mut workload = Workload::of(path);
+        let uid = workload.pod.as_mut().map(|pod| &mut pod.uid);
+        let id = workload.container.as_mut().map(|container| &mut container.id);
+        for digits in uid.into_iter().chain(id) {
+            *digits = self.digits(digits);
+        }
+        workload.path().unwrap_or_else(|| self.names(path))
+    }
+
+    fn names(&self, path: &str) -> String {
         let name = |part: &str| if part.is_empty() { String::new() } else { self.name(part) };
         path.split('/').map(name).collect::<Vec<_>>().join("/")
     }
@@ -138,8 +152,19 @@ impl Anonymizer {
 
     /// 48 bits: enough for no two names of a host to meet.
     fn number(&self, text: &str) -> u64 {
-        let digest = Sha256::new().chain_update(self.key).chain_update(text).finalize();
-        digest.iter().take(6).fold(0, |number, byte| number << 8 | u64::from(*byte))
+        self.digest(text).iter().take(6).fold(0, |number, byte| number << 8 | u64::from(*byte))
+    }
+
+    /// Other hexadecimal digits, and dashes where they were; for up to 64 digits.
+    fn digits(&self, text: &str) -> String {
+        let digest = self.digest(text).into_iter().flat_map(|byte| [byte >> 4, byte & 0xf]);
+        let mut digits = digest.filter_map(|digit| char::from_digit(digit.into(), 16));
+        let other = |digit| if digit == '-' { Some('-') } else { digits.next() };
+        text.chars().filter_map(other).collect()
+    }
+
+    fn digest(&self, text: &str) -> [u8; 32] {
+        Sha256::new().chain_update(self.key).chain_update(text).finalize().into()
     }
 }
 
@@ -198,6 +223,8 @@ fn within(addr: IpAddr, prefix: u32, other: IpAddr) -> IpAddr {
 }
 
 const CGROUP: &str = "cgroup";
+/// Of a pod: the same as in its cgroup.
+const UID: &str = "uid";
 
 /// Kernel addresses begin so; where the kernel's memory is, is nobody's business either.
 const HEX: &str = "0x";
@@ -211,6 +238,7 @@ const KEPT: &[&str] = &[
     "time",
     "wall",
     "since",
+    "started",
     "until",
     "kernel",
     "version",
@@ -323,6 +351,21 @@ mod tests {
     }
 
     #[test]
+    fn a_container_stays_one_and_is_another() {
+        let anonymizer = anonymizer(Level::All);
+        let id = "3f9c1de0a7b24568901f2e3d4c5b6a79880716253443526170cafe0123456789";
+        let pod = "kubepods-burstable-pod0a1b2c3d_4e5f_6071_8293_a4b5c6d7e8f9.slice";
+        let was = format!("/shop.slice/{pod}/cri-containerd-{id}.scope");
+        let is = anonymizer.path(&was);
+        let (was, parsed) = (Workload::of(&was), Workload::of(&is));
+        let (was_pod, pod) = (was.pod.unwrap(), parsed.pod.unwrap());
+        assert!(pod.qos == was_pod.qos && pod.uid != was_pod.uid);
+        let (was, container) = (was.container.unwrap(), parsed.container.unwrap());
+        assert!(container.runtime == was.runtime && container.id != was.id);
+        assert!(!is.contains("shop"), "{is}");
+    }
+
+    #[test]
     fn every_event_survives_without_what_was_secret() {
         let mut anonymizer = anonymizer(Level::All);
         for event in told_of_every_kind() {
@@ -373,7 +416,7 @@ mod tests {
             "family",
         ];
         let sentence = ["hook", "failed", "blind", "kernel", "version"];
-        let time = ["time", "wall", "since", "until"];
+        let time = ["time", "wall", "since", "started", "until"];
         let nobodys = text.parse().is_ok_and(|addr: IpAddr| block(addr) == Block::Kept);
         nobodys || word.contains(&key) || sentence.contains(&key) || time.contains(&key)
     }

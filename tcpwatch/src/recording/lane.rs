@@ -39,6 +39,7 @@ pub(super) struct Lane {
 pub(super) type Read = BTreeSet<(String, u32)>;
 
 /// One thing a recording tells.
+#[expect(clippy::large_enum_variant, reason = "nearly all are events")]
 pub(super) enum Said {
     Event(Event),
     /// About the recording itself: one sentence for a person.

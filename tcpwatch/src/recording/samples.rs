@@ -7,7 +7,10 @@ use std::sync::{Arc, Mutex};
 use std::{env, fs, process};
 
 use super::line::{Header, Start};
-use crate::event::{ConntrackDirection, Event, FilterHook, HostDescribed, NetNs, TcpState, Time};
+use crate::event::{
+    ConntrackDirection, Event, FilterHook, HostDescribed, NamedPod, NamespaceDescribed, NetNs,
+    Owner, PodName, TcpState, Time,
+};
 use crate::explain::story::{Story, reject_rule, removed};
 
 pub(super) fn tick(time: Time) -> Event {
@@ -36,6 +39,18 @@ pub(super) fn described(at: Time, netns: u32) -> Event {
     Event::NamespaceDescribed(described)
 }
 
+/// The namespace of a pod.
+fn described_of_pod(at: Time) -> Event {
+    let Event::NamespaceDescribed(described) = described(at, 9) else {
+        unreachable!("a namespace was described");
+    };
+    let name = PodName { namespace: "shop".into(), name: "web-0".into() };
+    let pod = Some(NamedPod { uid: POD.into(), name: Some(name) });
+    Event::NamespaceDescribed(NamespaceDescribed { pod, ..described })
+}
+
+const POD: &str = "0a1b2c3d-4e5f-6071-8293-a4b5c6d7e8f9";
+
 pub(super) fn reset(at: Time) -> Event {
     let mut events = Story::new().syn_meets_nobody("10.0.0.1:80", "10.0.0.9:40000").events();
     match events.pop() {
@@ -61,7 +76,24 @@ pub(super) fn told_of_every_kind() -> Vec<Event> {
     let story = story.lists_rules(&[reject_rule("inet", Some(FilterHook::Input), 4)], true);
     let story = story.finds_invalid(CLIENT, SERVICE, SERVER, ConntrackDirection::Reply);
     let story = story.reads_conntrack(1, 9, 100, 1);
-    story.closes("[::]:81", None).vanishes(1).events()
+    let story = story.closes("[::]:81", None).holds(4711, owner());
+    let mut events = story.vanishes(1).events();
+    let last = events.last().map_or(Time(0), Event::time);
+    events.push(described_of_pod(last));
+    events
+}
+
+/// Of whom everything is known.
+fn owner() -> Owner {
+    Owner {
+        cgroup: Some(format!("/kubepods/burstable/pod{POD}")),
+        exe: Some("/srv/shop/bin/web".into()),
+        uid: Some(1001),
+        started: Some(Time(1_000_000_000)),
+        pod: Some(PodName { namespace: "shop".into(), name: "web-0".into() }),
+        container: Some("web".into()),
+        ..Owner::named(77, "web")
+    }
 }
 
 pub(super) fn header(run: &str, number: u32) -> Header {

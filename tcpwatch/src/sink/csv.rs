@@ -177,8 +177,8 @@ mod tests {
             r#""type","time","host","id","netns","namespace","direction","local_addr","local_port","#,
             r#""remote_addr","remote_port","service_addr","service_port","symptom","errno","#,
             r#""mechanism","reset_reason","state","certainty","cause","summary","evidence","#,
-            r#""missing","remedy_now","remedy_fix","owner_pid","owner_command","joined","seq","#,
-            r#""joined_host""#,
+            r#""missing","remedy_now","remedy_fix","owner_pid","owner_command","owner_exe","#,
+            r#""owner_pod","owner_container","joined","seq","joined_host""#,
         );
         assert_eq!(lines.next(), Some(head));
         let row = concat!(
@@ -189,7 +189,7 @@ mod tests {
             r#""tcp: SYN to 10.0.0.1:80 found no socket | listener: port 80 is open on 127.0.0.1:80 only","#,
             r#""","the server takes connections from its own host only; see whether that is meant","#,
             r#""bind what is dialled: 0.0.0.0 and [::] (no IPV6_V6ONLY), not loopback or one family","#,
-            r#""","","",0,"""#,
+            r#""","","","","","",0,"""#,
         );
         assert_eq!(lines.next(), Some(row));
         assert_eq!(lines.next(), None);

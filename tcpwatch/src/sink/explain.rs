@@ -159,9 +159,10 @@ fn place(verdict: &Verdict) -> String {
         Direction::Sent => "sent from",
         Direction::Received => "received in",
     };
+    let pod = verdict.untold_pod().map_or_else(String::new, |pod| format!(" of pod {pod}"));
     match &verdict.namespace {
-        Some(name) => format!("{verb} netns {}", Clean(name)),
-        None => format!("{verb} {}", verdict.netns),
+        Some(name) => format!("{verb} netns {}{}", Clean(name), Clean(pod)),
+        None => format!("{verb} {}{}", verdict.netns, Clean(pod)),
     }
 }
 
@@ -185,7 +186,7 @@ fn flow(verdict: &Verdict) -> String {
     if is_of_a_rule(verdict) {
         return format!("{local} (the refused packet's destination) {arrow} {remote} (its source)");
     }
-    let owner = verdict.owner.as_ref().map_or_else(String::new, |owner| format!(", {owner}"));
+    let owner = verdict.owner_phrase();
     let service = match verdict.service {
         Some(service) if service == remote => ", the service".into(),
         Some(service) => format!(", service {service}"),
@@ -208,7 +209,7 @@ fn flow_briefly(verdict: &Verdict) -> String {
 fn amended_cause(amendment: &Amendment) -> String {
     let sentence = Clean(&amendment.explanation.cause);
     match &amendment.owner {
-        Some(owner) => format!("{sentence} [{}]", Clean(owner)),
+        Some(owner) => format!("{sentence} [{}]", Clean(owner.in_place())),
         None => sentence.to_string(),
     }
 }
@@ -318,7 +319,7 @@ mod tests {
     use super::*;
     use crate::event::FilterHook;
     use crate::explain::story::{Story, expired};
-    use crate::explain::verdict::Peer;
+    use crate::explain::verdict::{OwnerStatus, Peer};
     use crate::sink::samples;
 
     fn written(width: usize, tell: impl FnOnce(&mut Explain<&mut Vec<u8>>)) -> String {
@@ -549,6 +550,7 @@ RST #601  2026-11-21 12:04:31.882+00:00  received in net:[7]
             flow: sent.flow.reversed(),
             mechanism: Mechanism::FromPeer,
             owner: None,
+            owner_status: OwnerStatus::Nobody,
             joined: Some(19),
             ..sent.clone()
         };

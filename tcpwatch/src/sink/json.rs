@@ -10,15 +10,16 @@ use serde_json::ser::Formatter;
 
 use super::escape::{is_harmful, is_plain};
 use super::out::Out;
+use super::owner::{Owner, Pod};
 use super::{Clock, Sink, Summary};
 use crate::event::{
     Acknowledged, CoverageDeclared, Endpoint, EventsLost, Fact, HookCoverage, HostDescribed,
-    LossStage, NetNs, Owner, TcpState, Time, Way,
+    LossStage, NetNs, TcpState, Time, Way,
 };
 use crate::explain::cause::Cause;
 use crate::explain::mechanism::Mechanism;
 use crate::explain::verdict::{
-    self, Certainty, Direction, Explanation, Finding, Remedy, RstHeader, Skew, Symptom,
+    self, Certainty, Direction, Explanation, Finding, OwnerStatus, Remedy, RstHeader, Skew, Symptom,
 };
 
 /// Raised when a name changes its meaning or goes; new names come without.
@@ -94,14 +95,15 @@ impl<W: Write> Sink for Json<W> {
             Finding::Explained(best) => Told::of(best, self.evidence(verdict, best)),
             Finding::Unexplained { .. } => Told::nothing(),
         };
-        self.write(Body::Verdict(Box::new(Verdict::of(verdict, time, told))))
+        let owner = verdict.owner.as_ref().map(|owner| Owner::of(owner, &mut self.clock));
+        self.write(Body::Verdict(Box::new(Verdict::of(verdict, time, told, owner))))
     }
 
     fn amendment(&mut self, amendment: &verdict::Amendment) -> io::Result<()> {
         let time = self.time(amendment.time);
         let lines = lines(&mut self.clock, &amendment.explanation);
         let told = Told::of(&amendment.explanation, lines);
-        let owner = amendment.owner.as_ref();
+        let owner = amendment.owner.as_ref().map(|owner| Owner::of(owner, &mut self.clock));
         self.write(Body::Amendment(Box::new(Amendment { of: amendment.of, time, told, owner })))
     }
 
@@ -199,6 +201,7 @@ struct Verdict<'a> {
     id: u64,
     time: String,
     netns: Namespace<'a>,
+    pod: Option<Pod<'a>>,
     direction: Direction,
     local: Endpoint,
     remote: Endpoint,
@@ -213,18 +216,25 @@ struct Verdict<'a> {
     told: Told<'a>,
     missing: &'a [String],
     also: Vec<Also<'a>>,
-    owner: Option<&'a Owner>,
+    owner: Option<Owner<'a>>,
+    owner_status: OwnerStatus,
     joined: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     joined_host: Option<&'a str>,
 }
 
 impl<'a> Verdict<'a> {
-    fn of(verdict: &'a verdict::Verdict, time: String, told: Told<'a>) -> Self {
+    fn of(
+        verdict: &'a verdict::Verdict,
+        time: String,
+        told: Told<'a>,
+        owner: Option<Owner<'a>>,
+    ) -> Self {
         Self {
             id: verdict.id,
             time,
             netns: Namespace::of(verdict.netns, verdict.namespace.as_deref()),
+            pod: verdict.pod.as_ref().map(Pod::of),
             direction: verdict.direction,
             local: verdict.flow.local,
             remote: verdict.flow.remote,
@@ -238,7 +248,8 @@ impl<'a> Verdict<'a> {
             told,
             missing: missing(&verdict.finding),
             also: verdict.also.iter().map(Also::of).collect(),
-            owner: verdict.owner.as_ref(),
+            owner,
+            owner_status: verdict.owner_status,
             joined: verdict.joined,
             joined_host: verdict.peer.as_ref().map(|peer| peer.host.hostname.as_str()),
         }
@@ -276,7 +287,7 @@ struct Amendment<'a> {
     time: String,
     #[serde(flatten)]
     told: Told<'a>,
-    owner: Option<&'a Owner>,
+    owner: Option<Owner<'a>>,
 }
 
 /// What is said about the cause: all of it, or nothing.
@@ -495,7 +506,7 @@ mod tests {
     fn a_verdict_is_one_line_in_a_fixed_order() {
         let expected = concat!(
             r#"{"schema":1,"type":"verdict","id":17,"time":"2026-11-21T12:04:31.882104007Z","#,
-            r#""netns":{"inode":4026532201,"name":"shop"},"direction":"sent","#,
+            r#""netns":{"inode":4026532201,"name":"shop"},"pod":null,"direction":"sent","#,
             r#""local":{"addr":"10.0.0.1","port":80},"remote":{"addr":"10.0.0.9","port":40000},"#,
             r#""service":null,"symptom":"refused","errno":{"name":"ECONNREFUSED","number":111},"#,
             r#""mechanism":"syn-to-no-socket","reset_reason":"NO_SOCKET","state":null,"#,
@@ -532,8 +543,12 @@ mod tests {
         assert_eq!(verdict["joined"], 17);
         assert_eq!(verdict["state"], "SYN_SENT");
         assert_eq!(verdict["rst"], serde_json::json!({ "seq": 0, "ack": 4711, "ttl": 61 }));
-        let owner = r#"{"pid":812,"command":"curl","cgroup":"/user.slice"}"#;
-        assert_eq!(verdict["owner"], serde_json::from_str::<Value>(owner).unwrap());
+        let owner = &verdict["owner"];
+        assert_eq!((&owner["pid"], &owner["command"]), (&812.into(), &"curl".into()));
+        assert_eq!(
+            (&owner["cgroup"], &owner["slice"]),
+            (&"/user.slice".into(), &"user.slice".into())
+        );
     }
 
     #[test]

@@ -101,7 +101,7 @@ fn amends(amendment: &Amendment, paint: Paint) -> impl fmt::Display {
         let code = paint.with(Ink::Cause, cause.code());
         write!(f, "amends #{}: {code}: {}", amendment.of, Clean(cause))?;
         match &amendment.owner {
-            Some(owner) => write!(f, " [{}]", Clean(owner)),
+            Some(owner) => write!(f, " [{}]", Clean(owner.in_place())),
             None => Ok(()),
         }
     })
@@ -163,9 +163,10 @@ fn write_context(out: &mut Vec<u8>, verdict: &Verdict) -> io::Result<()> {
         Some(name) => write!(out, " [netns {}", Clean(name))?,
         None => write!(out, " [{}", verdict.netns)?,
     }
-    if let Some(owner) = &verdict.owner {
-        write!(out, ", {}", Clean(owner))?;
+    if let Some(pod) = verdict.untold_pod() {
+        write!(out, " of pod {}", Clean(pod))?;
     }
+    write!(out, "{}", Clean(verdict.owner_phrase()))?;
     if let Some(service) = verdict.service {
         write!(out, ", service {service}")?;
     }

@@ -18,6 +18,7 @@ mod json;
 mod line;
 mod losses;
 mod out;
+mod owner;
 pub mod page;
 mod paint;
 #[cfg(feature = "parquet")]

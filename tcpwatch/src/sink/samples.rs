@@ -60,6 +60,7 @@ pub(crate) fn explained() -> Verdict {
         time: START.plus(Duration::from_nanos(31_882_104_007)),
         netns: NetNs(4_026_532_201),
         namespace: Some("shop".into()),
+        pod: None,
         direction: Direction::Sent,
         flow: Flow { local: endpoint("10.0.0.1:80"), remote: endpoint("10.0.0.9:40000") },
         service: None,
@@ -75,6 +76,7 @@ pub(crate) fn explained() -> Verdict {
         })),
         also: Vec::new(),
         owner: None,
+        owner_status: OwnerStatus::Nobody,
         joined: None,
         peer: None,
     }
@@ -99,12 +101,14 @@ pub(crate) fn received() -> Verdict {
         id: 18,
         netns: NetNs(4_026_532_202),
         namespace: None,
+        pod: None,
         direction: Direction::Received,
         flow: sent.flow.reversed(),
         service: Some(endpoint("10.96.0.1:80")),
         state: Some(TcpState::SynSent),
         rst: RstHeader { ttl: Some(61), ..sent.rst },
-        owner: Some(Owner { pid: 812, command: "curl".into(), cgroup: Some("/user.slice".into()) }),
+        owner: Some(Owner { cgroup: Some("/user.slice".into()), ..Owner::named(812, "curl") }),
+        owner_status: OwnerStatus::Known,
         joined: Some(17),
         ..sent
     }
@@ -132,6 +136,7 @@ pub(crate) fn received_elsewhere() -> Verdict {
         peer: Some(std::sync::Arc::new(peer)),
         service: None,
         owner: None,
+        owner_status: OwnerStatus::Unknown,
         ..received()
     }
 }
@@ -141,6 +146,7 @@ pub(crate) fn unexplained() -> Verdict {
     Verdict {
         id: 19,
         namespace: None,
+        pod: None,
         flow: Flow { local: endpoint("[fd00::1]:80"), remote: endpoint("[fd00::9]:40000") },
         symptom: Symptom::Reset,
         errno: Some(Errno::ECONNRESET),
@@ -154,7 +160,8 @@ pub(crate) fn unexplained() -> Verdict {
                 "the beginning of this connection".into(),
             ],
         },
-        owner: Some(Owner { pid: 77, command: "ngi\u{1b}[31mnx".into(), cgroup: None }),
+        owner: Some(Owner::named(77, "ngi\u{1b}[31mnx")),
+        owner_status: OwnerStatus::Known,
         ..explained()
     }
 }
@@ -173,7 +180,7 @@ pub(crate) fn amendment() -> Amendment {
         of: verdict.id,
         time: opened_at,
         explanation: Explanation { certainty: Certainty::Observed, cause: cause.into() },
-        owner: Some(Owner { pid: 77, command: "nginx".into(), cgroup: None }),
+        owner: Some(Owner::named(77, "nginx")),
     }
 }
 

@@ -42,7 +42,7 @@ pub(super) struct Proof {
 }
 
 /// The columns, in order.
-pub(super) const COLUMNS: [(&str, Kind); 30] = [
+pub(super) const COLUMNS: [(&str, Kind); 33] = [
     ("type", Kind::Text),
     ("time", Kind::Time),
     ("host", Kind::Text),
@@ -70,6 +70,9 @@ pub(super) const COLUMNS: [(&str, Kind); 30] = [
     ("remedy_fix", Kind::Text),
     ("owner_pid", Kind::Number),
     ("owner_command", Kind::Text),
+    ("owner_exe", Kind::Text),
+    ("owner_pod", Kind::Text),
+    ("owner_container", Kind::Text),
     ("joined", Kind::Number),
     ("seq", Kind::Number),
     ("joined_host", Kind::Text),
@@ -109,7 +112,7 @@ pub(super) fn of_lost(lost: &EventsLost, host: &str) -> Row {
     let mut row = head("lost", lost.until, host, None);
     row.extend([const { Cell::Empty }; PLACE]);
     row.extend(told);
-    row.extend([const { Cell::Empty }; 5]);
+    row.extend([const { Cell::Empty }; OWNER + 3]);
     row
 }
 
@@ -118,6 +121,9 @@ const PLACE: usize = 14;
 
 /// Cells that say why: certainty to fix.
 const TOLD: usize = 7;
+
+/// Cells that say who: pid to container.
+const OWNER: usize = 5;
 
 fn head(kind: &str, time: Time, host: &str, id: Option<u64>) -> Row {
     vec![text(Some(kind)), Cell::Time(time), text(Some(host)), number(id)]
@@ -170,8 +176,15 @@ fn unexplained(missing: &[String]) -> [Cell; TOLD] {
     told
 }
 
-fn owner(owner: Option<&Owner>) -> [Cell; 2] {
-    [number(owner.map(|owner| owner.pid)), text(owner.map(|owner| owner.command.as_str()))]
+fn owner(owner: Option<&Owner>) -> [Cell; OWNER] {
+    let Some(owner) = owner else { return [const { Cell::Empty }; OWNER] };
+    [
+        number(Some(owner.pid)),
+        text(Some(&owner.command)),
+        text(owner.exe.as_deref()),
+        text(owner.pod_name().as_deref()),
+        text(owner.container_name().as_deref()),
+    ]
 }
 
 /// Mapped addresses are written as what they are, IPv4.

@@ -37,12 +37,14 @@ pub struct Options {
     pub btf: Option<PathBuf>,
     /// Ways of attaching that are not to be tried.
     pub avoid: Vec<Way>,
+    /// Where the host's own files are, when not at `/`.
+    pub host_root: Option<PathBuf>,
 }
 
 /// Opens the running kernel.
 pub fn open(options: &Options) -> anyhow::Result<Box<dyn Live>> {
-    let (btf, avoid) = (options.btf.clone(), options.avoid.clone());
-    let options = kernel::Options { btf, avoid, ..kernel::Options::default() };
+    let Options { btf, avoid, host_root } = options.clone();
+    let options = kernel::Options { btf, avoid, host_root, ..kernel::Options::default() };
     Ok(Box::new(kernel::Watch::open(&options)?))
 }
 

@@ -98,7 +98,7 @@ mod tests {
 
     #[test]
     fn the_destroyer_is_named_and_the_owner_is_another() {
-        let owner = Owner { pid: 77, command: "nginx".into(), cgroup: None };
+        let owner = Owner::named(77, "nginx");
         let story = destroyed(|_| {}).after(1).holds(4711, owner.clone());
         assert_eq!(story.verdicts().pop().unwrap().owner, Some(owner));
         let said = "admin-destroyed observed: ss[99] had the socket destroyed, as `ss -K` does";

@@ -83,17 +83,23 @@ impl Explains for ListenerClosed {
     }
 
     fn evidence(&self) -> Vec<Evidence> {
-        vec![
+        let mut lines = vec![
             Evidence::new("tcp", format!("SYN to {} found no socket", self.dialled)),
             Evidence::at("listener", self.closed_at, format!("{} {}", self.listener, self.ended())),
             Evidence::new("listener", "no other listener took its place in this namespace"),
-        ]
+        ];
+        lines.extend(self.closer());
+        lines
     }
 }
 
 impl ListenerClosed {
     fn ended(&self) -> String {
         self.how.closed(self.closed_by.as_ref())
+    }
+
+    fn closer(&self) -> Option<Evidence> {
+        Some(Evidence::new("process", self.closed_by.as_ref()?.described()?))
     }
 }
 
@@ -109,7 +115,7 @@ fn ago(seconds: f64) -> String {
 
 #[cfg(test)]
 mod tests {
-    use crate::event::{Exit, Fact};
+    use crate::event::{Exit, Fact, Owner};
     use crate::explain::story::Story;
 
     const CLIENT: &str = "10.0.0.9:40000";
@@ -131,6 +137,24 @@ mod tests {
             said(Some(Exit::Signal(9))),
             format!("{begin} as nginx[77] was killed by SIGKILL (signal 9) 120.0 ms before")
         );
+    }
+
+    #[test]
+    fn who_ended_is_told_as_it_was_known_when_it_opened() {
+        let opened = |pid| Owner {
+            exe: Some("/usr/sbin/nginx".into()),
+            cgroup: Some("/system.slice/nginx.service".into()),
+            ..Owner::named(pid, "nginx")
+        };
+        let evidence = |pid| {
+            let story = Story::new().opens("0.0.0.0:80").by(opened(pid)).after(1000);
+            let ended = Owner { gone: true, ..Owner::named(77, "worker") };
+            let story = story.closes("0.0.0.0:80", Some(Exit::Status(1))).by(ended).after(9);
+            story.syn_meets_nobody("10.0.0.1:80", CLIENT).evidence()
+        };
+        let process = "process: worker[77] in nginx.service, /usr/sbin/nginx, gone";
+        assert!(evidence(77).ends_with(process), "{}", evidence(77));
+        assert!(!evidence(78).contains("process:"), "another one had opened it");
     }
 
     #[test]

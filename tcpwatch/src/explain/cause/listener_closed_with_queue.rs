@@ -78,11 +78,13 @@ impl Explains for ListenerClosedWithQueue {
     }
 
     fn evidence(&self) -> Vec<Evidence> {
-        vec![
+        let mut lines = vec![
             Evidence::new("tcp", "the connection was complete and in no process's hands"),
             Evidence::at("listener", self.closed_at, format!("{} {}", self.listener, self.ended())),
             Evidence::new("queue", format!("{} waiting to be accepted at that moment", self.waiting)),
-        ]
+        ];
+        lines.extend(self.closer());
+        lines
     }
 
     fn remedy(&self) -> Remedy {
@@ -96,6 +98,10 @@ impl Explains for ListenerClosedWithQueue {
 impl ListenerClosedWithQueue {
     fn ended(&self) -> String {
         self.how.closed(self.closed_by.as_ref())
+    }
+
+    fn closer(&self) -> Option<Evidence> {
+        Some(Evidence::new("process", self.closed_by.as_ref()?.described()?))
     }
 
     fn fix(&self) -> String {

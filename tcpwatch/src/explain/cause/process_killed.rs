@@ -75,7 +75,7 @@ impl Explains for ProcessKilled {
         let left = Left::in_case(case, rst)?;
         let doer = rst.doer()?;
         let Some(Exit::Signal(signal)) = doer.exit else { return None };
-        let cause = Self { process: doer.into(), signal, oom_victim: doer.oom_victim, left };
+        let cause = Self { process: case.doer(rst)?, signal, oom_victim: doer.oom_victim, left };
         Some((Certainty::Observed, cause))
     }
 
@@ -87,6 +87,7 @@ impl Explains for ProcessKilled {
         if self.oom_victim {
             lines.insert(1, Evidence::new("process", "the OOM killer had chosen it"));
         }
+        lines.extend(self.process.described().map(|process| Evidence::new("process", process)));
         lines
     }
 
@@ -146,8 +147,9 @@ const UNHANDLED: Advice = Advice {
 
 #[cfg(test)]
 mod tests {
-    use crate::event::{ConnectionAborted, Exit, SocketFile};
+    use crate::event::{ConnectionAborted, Exit, Owner, SocketFile, Time};
     use crate::explain::story::Story;
+    use crate::explain::verdict::OwnerStatus;
 
     fn killed(signal: u8, because: impl FnOnce(&mut ConnectionAborted)) -> Story {
         Story::new().after(5).gives_up("10.0.0.1:80", "10.0.0.9:40000", |rst| {
@@ -168,6 +170,41 @@ mod tests {
             rst.reason = Some("TCP_ABORT_ON_CLOSE".into());
         });
         assert_eq!(stated.code(), "process-killed");
+    }
+
+    fn known(pid: u32) -> Owner {
+        let started = Some(Time(1));
+        Owner { exe: Some("/usr/sbin/nginx".into()), started, ..Owner::named(pid, "nginx") }
+    }
+
+    #[test]
+    fn who_is_gone_is_told_as_it_was_known_before() {
+        let killed = |story: Story| {
+            story.after(5).gives_up("10.0.0.1:80", "10.0.0.9:40000", |rst| {
+                (rst.unread, rst.task.exit) = (17, Some(Exit::Signal(9)));
+            })
+        };
+        let server = || killed(Story::new().opens("0.0.0.0:80").by(known(77)));
+        assert!(server().evidence().ends_with("process: nginx[77], /usr/sbin/nginx, gone"));
+        let verdict = server().verdicts().pop().unwrap();
+        assert_eq!(verdict.owner_status, OwnerStatus::Gone);
+        assert!(verdict.owner.is_some_and(|owner| owner.gone && owner.exe.is_some()));
+        let met_before = killed(Story::new().holds(4711, known(77)));
+        assert!(met_before.evidence().ends_with("/usr/sbin/nginx, gone"));
+    }
+
+    #[test]
+    fn another_process_tells_nothing_of_who_is_gone() {
+        let after = |story: Story| {
+            let killed = |rst: &mut ConnectionAborted| {
+                (rst.unread, rst.task.exit) = (17, Some(Exit::Signal(9)));
+            };
+            story.gives_up("10.0.0.1:80", "10.0.0.9:40000", killed).verdicts().pop().unwrap().owner.unwrap().exe
+        };
+        assert_eq!(after(Story::new().opens("0.0.0.0:80").by(known(78))), None);
+        assert_eq!(after(Story::new().opens("0.0.0.0:81").by(known(77)).after(700_000)), None);
+        let renamed = Owner { command: "curl".into(), ..known(77) };
+        assert_eq!(after(Story::new().holds(4711, renamed)), None);
     }
 
     #[test]

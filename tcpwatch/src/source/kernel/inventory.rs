@@ -8,14 +8,17 @@
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 
+use super::capabilities::{self, Capability};
+use super::names::Names;
 use super::netns::{self, Place};
 use super::pace::Pace;
 use super::{addresses, clock, counters, procfs, ruleset, sock_diag, sysctl};
 use crate::event::{
     CountersRead, Event, Listener, ListenerChange, NamespaceDescribed, NamespaceVanished, NetNs,
-    OwnerFound, RejectRulesFound, Time,
+    Owner, OwnerFound, RejectRulesFound, Time,
 };
 
 /// The network namespaces of this host, and what was told of each.
@@ -31,6 +34,9 @@ pub struct Inventory {
     /// Scans because something has changed.
     reactions: Pace,
     scanned: u64,
+    names: Names,
+    /// No process keeps its files from us.
+    sees_all: bool,
 }
 
 #[derive(Debug)]
@@ -41,8 +47,8 @@ struct Known {
 }
 
 impl Inventory {
-    /// Knows nothing yet.
-    pub fn new() -> Self {
+    /// Knows nothing yet. Where the host's files are elsewhere, `host_root` says where.
+    pub fn new(host_root: Option<PathBuf>) -> Self {
         Self {
             known: BTreeMap::new(),
             missing: BTreeMap::new(),
@@ -51,6 +57,9 @@ impl Inventory {
             scans: Pace::new(SCAN_FLOOR, 1000),
             reactions: Pace::new(LOOK_FLOOR, 20),
             scanned: 0,
+            names: Names::new(host_root),
+            sees_all: procfs::shows_all()
+                && !capabilities::missing().contains(&Capability::SysPtrace),
         }
     }
 
@@ -77,7 +86,8 @@ impl Inventory {
     pub fn refresh(&mut self, netns: NetNs, out: &mut Vec<Event>) {
         let Some(known) = self.known.get_mut(&netns) else { return };
         let Ok(details) = known.place.enter(Details::read) else { return };
-        let now = NamespaceDescribed { time: clock::now(), ..known.describe(details) };
+        let pod = self.names.pod_of(&known.place.pids);
+        let now = NamespaceDescribed { time: clock::now(), pod, ..known.describe(details) };
         if !is_same(&now, &known.told) {
             known.told = now.clone();
             out.push(Event::NamespaceDescribed(now));
@@ -111,6 +121,21 @@ impl Inventory {
     pub fn reject_rules(&self, netns: NetNs, has_nftables: bool) -> Option<RejectRulesFound> {
         let place = &self.known.get(&netns)?.place;
         place.enter(|| ruleset::reject_rules(netns, has_nftables)).ok()
+    }
+
+    /// Looks up who holds these sockets, in one walk over all processes; tells of each, found or not.
+    pub fn owners(&mut self, sockets: &[(NetNs, u64)], out: &mut Vec<Event>) {
+        let holders = procfs::holders(&sockets.iter().map(|&(_, inode)| inode).collect());
+        let (time, all_seen) = (clock::now(), self.sees_all);
+        out.extend(sockets.iter().map(|&(netns, inode)| {
+            let owner = holders.get(&inode).and_then(|pid| self.names.owner(*pid));
+            Event::OwnerFound(OwnerFound { time, netns, inode, owner, all_seen })
+        }));
+    }
+
+    /// Who a process is. `None`: it is gone.
+    pub fn process(&mut self, pid: u32) -> Option<Owner> {
+        self.names.owner(pid)
     }
 
     /// Namespaces that held this address when they were told of last.
@@ -159,7 +184,7 @@ impl Inventory {
         }
         let holders = procfs::holders(&new.iter().flat_map(Reading::inodes).collect());
         for reading in new {
-            let known = reading.tell(self.started, &holders, out);
+            let known = reading.tell(self.started, &holders, &mut self.names, out);
             self.missing.remove(&known.place.netns);
             self.known.insert(known.place.netns, known);
         }
@@ -204,22 +229,6 @@ impl Inventory {
         }
         self.missing.insert(netns, clock::now());
     }
-}
-
-impl Default for Inventory {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
-/// Looks up who holds these sockets, in one walk over all processes; tells of each, found or not.
-pub fn owners(sockets: &[(NetNs, u64)], out: &mut Vec<Event>) {
-    let holders = procfs::holders(&sockets.iter().map(|&(_, inode)| inode).collect());
-    let time = clock::now();
-    out.extend(sockets.iter().map(|&(netns, inode)| {
-        let owner = holders.get(&inode).copied().and_then(procfs::owner);
-        Event::OwnerFound(OwnerFound { time, netns, inode, owner })
-    }));
 }
 
 impl Known {
@@ -270,6 +279,7 @@ impl Details {
             name: place.name.clone(),
             pid: place.pid,
             command: place.pid.and_then(procfs::command),
+            pod: None,
             appeared: false,
             listeners_complete: false,
             addresses: self.addresses,
@@ -315,16 +325,23 @@ impl Reading {
     }
 
     /// The listeners first, then the namespace.
-    fn tell(self, appeared: bool, holders: &BTreeMap<u64, u32>, out: &mut Vec<Event>) -> Known {
+    fn tell(
+        self,
+        appeared: bool,
+        holders: &BTreeMap<u64, u32>,
+        names: &mut Names,
+        out: &mut Vec<Event>,
+    ) -> Known {
         let netns = self.place.netns;
         let holder = |listener: &Listener| holders.get(&listener.inode?).copied();
         out.extend(self.listeners.into_iter().map(|listener| {
-            let owner = holder(&listener).and_then(procfs::owner);
+            let owner = holder(&listener).and_then(|pid| names.owner(pid));
             let time = self.began;
             Event::ListenerFound(ListenerChange { time, netns, listener, owner, exit: None })
         }));
         let told = NamespaceDescribed {
             appeared,
+            pod: names.pod_of(&self.place.pids),
             listeners_complete: self.listeners_complete,
             ..self.details.describe(&self.place)
         };
@@ -349,7 +366,7 @@ mod tests {
     use super::*;
 
     fn start() -> (Inventory, Vec<Event>) {
-        let (mut inventory, mut out) = (Inventory::new(), Vec::new());
+        let (mut inventory, mut out) = (Inventory::new(None), Vec::new());
         inventory.describe_all(&mut out);
         (inventory, out)
     }
@@ -396,7 +413,7 @@ mod tests {
 
     #[test]
     fn the_missing_are_bounded() {
-        let mut inventory = Inventory::new();
+        let mut inventory = Inventory::new(None);
         for netns in 0..5000 {
             inventory.remember_if_missing(NetNs(netns));
         }
@@ -416,7 +433,7 @@ mod tests {
     #[test]
     fn an_inode_that_nobody_holds_is_told_too() {
         let mut out = Vec::new();
-        owners(&[(NetNs(1), u64::MAX)], &mut out);
+        Inventory::new(None).owners(&[(NetNs(1), u64::MAX)], &mut out);
         let [Event::OwnerFound(found)] = &out[..] else { panic!("{out:?}") };
         assert_eq!((found.inode, &found.owner), (u64::MAX, &None));
     }

@@ -24,6 +24,7 @@ pub mod addresses;
 pub mod sysctl;
 pub mod netns;
 pub mod procfs;
+pub mod names;
 pub mod netlink;
 pub mod pace;
 pub mod clock;
@@ -55,6 +56,8 @@ pub struct Options {
     pub events_ring: Option<u32>,
     /// Ways not to try: where one misbehaves, and to see what the others tell.
     pub avoid: Vec<Way>,
+    /// Where the host's own files are, when not at `/`.
+    pub host_root: Option<PathBuf>,
 }
 
 /// Hooks in the kernel, as long as this value lives: nothing is pinned, so even `kill -9` leaves nothing.

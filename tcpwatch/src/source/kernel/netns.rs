@@ -25,13 +25,15 @@ pub struct Place {
     pub name: Option<String>,
     /// The lowest pid that lives in it.
     pub pid: Option<u32>,
+    /// All that live in it, ascending, where all were looked for.
+    pub(super) pids: Vec<u32>,
     /// The file behind the name.
     pub(super) file: Option<PathBuf>,
 }
 
 impl Place {
     fn nowhere(netns: NetNs) -> Self {
-        Self { netns, name: None, pid: None, file: None }
+        Self { netns, name: None, pid: None, pids: Vec::new(), file: None }
     }
 
     /// Where a process lives. `None`: it is gone.
@@ -100,13 +102,15 @@ pub fn all() -> BTreeMap<NetNs, Place> {
     let mut found = named();
     for pid in procfs::pids() {
         if let Some(netns) = inode_of_link(&link(pid)) {
-            found.entry(netns).or_insert_with(|| Place::nowhere(netns)).pid.get_or_insert(pid);
+            let place = found.entry(netns).or_insert_with(|| Place::nowhere(netns));
+            place.pid.get_or_insert(pid);
+            place.pids.push(pid);
         }
     }
     found
 }
 
-/// Those that have a name, here or where the first process lives (the host, when we are in its pid namespace).
+/// Those that have a name, here or on the host.
 pub fn named() -> BTreeMap<NetNs, Place> {
     let mut found = BTreeMap::new();
     let Ok(nsfs) = fs::metadata("/proc/self/ns/net").map(|own| own.dev()) else { return found };
@@ -132,11 +136,7 @@ fn named_place(file: PathBuf, nsfs: u64) -> Option<Place> {
 }
 
 fn directories() -> Vec<PathBuf> {
-    let mount = |pid| fs::read_link(format!("/proc/{pid}/ns/mnt")).ok();
-    let elsewhere = mount("1").is_some() && mount("1") != mount("self");
-    let roots = if elsewhere { &["/", "/proc/1/root"][..] } else { &["/"] };
-    let below = |root: &&str| NAMES.map(|names| Path::new(root).join(names));
-    roots.iter().flat_map(below).collect()
+    procfs::roots().iter().flat_map(|root| NAMES.map(|names| root.join(names))).collect()
 }
 
 /// The namespace a file of nsfs stands for.

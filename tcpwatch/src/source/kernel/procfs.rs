@@ -4,9 +4,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use crate::event::Owner;
+use crate::event::{Owner, Time, Workload};
 
 /// Process ids, in the order of `/proc`: ascending.
 pub fn pids() -> impl Iterator<Item = u32> {
@@ -22,7 +22,9 @@ pub fn command(pid: u32) -> Option<String> {
 
 /// Who a process is, as the owner of a socket. `None`: it is gone.
 pub fn owner(pid: u32) -> Option<Owner> {
-    Some(Owner { pid, command: command(pid)?, cgroup: cgroup(pid) })
+    let owner = Owner::named(pid, command(pid)?);
+    let uid = status(pid).as_deref().and_then(uid);
+    Some(Owner { cgroup: cgroup(pid), exe: exe(pid), uid, started: started(pid), ..owner })
 }
 
 /// The process that holds each of these socket inodes, found in one walk over `/proc/*/fd`.
@@ -47,19 +49,32 @@ pub fn holds(pid: u32, inode: u64) -> bool {
     sockets(pid).any(|held| held == inode)
 }
 
+/// Whether all processes of this host can be seen from here.
+pub fn shows_all() -> bool {
+    pid_namespace("self".as_ref()) == Some(INITIAL_PID_NAMESPACE)
+}
+
 /// Whether a living process, other than this one, may have this number in its own pid namespace.
 pub fn bears(number: u32, other_than: u32) -> bool {
-    let ours = pid_namespace("self".as_ref());
-    if ours != Some(INITIAL_PID_NAMESPACE) {
-        // Not all processes can be seen from here.
+    if !shows_all() {
         return true;
     }
+    let ours = Some(INITIAL_PID_NAMESPACE);
     let own_number = |pid: u32| {
         // Ours is most often theirs, and then nothing is to be read.
         let namespace = pid_namespace(pid.to_string().as_ref());
         if namespace == ours { Some(pid) } else { innermost(&status(pid)?) }
     };
     pids().filter(|pid| *pid != other_than).any(|pid| own_number(pid) == Some(number))
+}
+
+/// Where the files of this host may be: here, or where the first process lives (the host, when we are in its pid
+/// namespace).
+pub fn roots() -> Vec<PathBuf> {
+    let mount = |pid| fs::read_link(format!("/proc/{pid}/ns/mnt")).ok();
+    let elsewhere = mount("1").is_some() && mount("1") != mount("self");
+    let roots = if elsewhere { &["/", "/proc/1/root"][..] } else { &["/"] };
+    roots.iter().map(PathBuf::from).collect()
 }
 
 fn pid_namespace(process: &Path) -> Option<u64> {
@@ -82,6 +97,31 @@ fn pass_on(holder: &mut u32, pid: u32) {
     }
 }
 
+/// Kernel threads have none, and processes of others may hide theirs.
+fn exe(pid: u32) -> Option<String> {
+    let link = fs::read_link(format!("/proc/{pid}/exe")).ok()?;
+    Some(link.to_string_lossy().into_owned())
+}
+
+/// `Uid:` lists the real, effective, saved and file system user ids.
+fn uid(status: &str) -> Option<u32> {
+    let line = status.lines().find_map(|line| line.strip_prefix("Uid:"))?;
+    line.split_whitespace().next()?.parse().ok()
+}
+
+/// When a process was started.
+pub fn started(pid: u32) -> Option<Time> {
+    started_in(&fs::read_to_string(format!("/proc/{pid}/stat")).ok()?)
+}
+
+/// The 22nd field counts ticks since boot (fs/proc/array.c, `do_task_stat`). The second one is a name in brackets, in
+/// which anything may stand.
+fn started_in(stat: &str) -> Option<Time> {
+    let (_, fields) = stat.rsplit_once(')')?;
+    let ticks: u64 = fields.split_whitespace().nth(19)?.parse().ok()?;
+    Some(Time(ticks.checked_mul(TICK)?))
+}
+
 /// Inodes of the sockets a process holds.
 fn sockets(pid: u32) -> impl Iterator<Item = u64> {
     let entries = fs::read_dir(format!("/proc/{pid}/fd")).into_iter().flatten().flatten();
@@ -96,18 +136,25 @@ pub fn linked_inode(link: &Path, kind: &str) -> Option<u64> {
 }
 
 /// Path of a process below the cgroup root.
-fn cgroup(pid: u32) -> Option<String> {
+pub fn cgroup(pid: u32) -> Option<String> {
     cgroup_in(&fs::read_to_string(format!("/proc/{pid}/cgroup")).ok()?).map(str::to_owned)
 }
 
-/// Lines are `number:controllers:path`; `0::` is cgroup v2. On a host with both, services may live in v1 only,
-/// and then v2 says `/`.
+/// Lines are `number:controllers:path`; `0::` is cgroup v2. On a host with both, services and containers may live in
+/// v1 only, and then v2 says `/`, or knows no more than the service that started the container.
 fn cgroup_in(text: &str) -> Option<&str> {
-    let paths = || text.lines().filter_map(cgroup_line);
-    let v2 = paths().find(|&(number, _)| number == "0");
-    let deep = |&(_, path): &(&str, &str)| path != "/";
-    let best = v2.filter(deep).or_else(|| paths().find(deep)).or(v2).or_else(|| paths().next());
-    best.map(|(_, path)| path)
+    let v2_first = || {
+        let (v2, v1): (Vec<_>, Vec<_>) =
+            text.lines().filter_map(cgroup_line).partition(|&(number, _)| number == "0");
+        v2.into_iter().chain(v1).map(|(_, path)| path)
+    };
+    let contained = v2_first().find(|path| is_contained(path));
+    contained.or_else(|| v2_first().find(|path| *path != "/")).or_else(|| v2_first().next())
+}
+
+fn is_contained(path: &str) -> bool {
+    let workload = Workload::of(path);
+    workload.container.is_some() || workload.pod.is_some()
 }
 
 /// Hierarchy number and path.
@@ -118,6 +165,8 @@ fn cgroup_line(line: &str) -> Option<(&str, &str)> {
 }
 
 const INIT: u32 = 1;
+/// Nanoseconds in a tick of `/proc`: `USER_HZ` is 100 on all architectures we run on (include/asm-generic/param.h).
+const TICK: u64 = 10_000_000;
 /// `PROC_PID_INIT_INO` (include/linux/proc_ns.h).
 const INITIAL_PID_NAMESPACE: u64 = 0xefff_fffc;
 
@@ -149,6 +198,25 @@ mod tests {
     }
 
     #[test]
+    fn our_own_process_is_described() {
+        let us = owner(process::id()).unwrap();
+        let exe = std::env::current_exe().unwrap();
+        assert_eq!(us.exe.as_deref(), exe.to_str());
+        assert_eq!(us.uid, Some(rustix::process::getuid().as_raw()));
+        assert!(us.started.is_some_and(|started| started <= super::super::clock::now()));
+    }
+
+    #[test]
+    fn the_start_is_found_behind_any_name() {
+        let fields = "S 1 1 1 0 -1 4194560 1 0 0 0 3 1 0 0 20 0 1 0 1234 999 88";
+        let hundredths = |stat: &str| started_in(stat).map(|started| started.0 / TICK);
+        assert_eq!(hundredths(&format!("77 (nginx) {fields}")), Some(1234));
+        assert_eq!(hundredths(&format!("77 (a) S 1 (b 9) {fields}")), Some(1234));
+        assert_eq!(started_in("77 (nginx) S 1 1"), None);
+        assert_eq!(uid("Name:\tsh\nUid:\t33\t0\t0\t0\n"), Some(33));
+    }
+
+    #[test]
     fn init_passes_a_socket_on() {
         let mut holder = INIT;
         pass_on(&mut holder, 40);
@@ -168,6 +236,9 @@ mod tests {
         assert_eq!(cgroup_in("1:cpu:/\n0::/kubepods/pod1\n"), Some("/kubepods/pod1"));
         assert_eq!(cgroup_in("4:memory:/docker/1:2\n1:cpu:/\n0::/\n"), Some("/docker/1:2"));
         assert_eq!(cgroup_in("1:cpu:/\n0::/\n"), Some("/"));
+        let pod = "/kubepods/besteffort/pod0a1b2c3d-4e5f-6071-8293-a4b5c6d7e8f9";
+        let both = format!("2:cpu:/\n1:pids:{pod}\n0::/system.slice/containerd.service\n");
+        assert_eq!(cgroup_in(&both), Some(pod));
         assert_eq!(cgroup_in("garbage\n"), None);
         assert_eq!(cgroup_in(""), None);
     }

@@ -9,12 +9,12 @@ use std::time::Duration;
 use rustix::event::epoll::{self, CreateFlags, EventData, EventFlags};
 
 use super::conntrack::ConntrackWatch;
-use super::inventory::{self, Inventory};
+use super::inventory::Inventory;
 use super::pace::Pace;
 use super::{KernelSource, capabilities, clock, host};
 use crate::event::{
     ConntrackDestroyed, ConntrackState, CoverageDeclared, Death, Event, Fact, HookCoverage, NetNs,
-    RstSent, TcpState, Time, Way,
+    Owner, RstSent, TcpState, Time, Way,
 };
 use crate::source::Live;
 
@@ -38,6 +38,8 @@ pub struct Watch {
     /// Sockets whose owners are to be looked up together.
     ownerless: BTreeSet<(NetNs, u64)>,
     owner_walks: Pace,
+    /// Processes that events named are looked up at once, before they end.
+    actor_looks: Pace,
     /// Namespaces that events named and that could not be described yet, with the time of the event.
     undescribed: BTreeMap<NetNs, Time>,
 }
@@ -45,6 +47,12 @@ pub struct Watch {
 impl Watch {
     /// Attaches the hooks. They speak from now on; what they say is read by [`Live::drain`].
     pub fn open(options: &super::Options) -> anyhow::Result<Self> {
+        if let Some(root) = options.host_root.as_deref().filter(|root| !root.is_dir()) {
+            anyhow::bail!(
+                "{} is no directory. Mount the host's / there, or leave out --host-root",
+                root.display()
+            );
+        }
         let (hooks, _) = KernelSource::open(options, clock::now())?;
         for problem in hooks.problems() {
             log::warn!("this kernel is laid out in a way we do not know: {problem}");
@@ -56,7 +64,7 @@ impl Watch {
         hooks.filling().into_iter().try_for_each(|ring| wakes(&urgent, ring))?;
         let mut watch = Self {
             hooks,
-            inventory: Inventory::new(),
+            inventory: Inventory::new(options.host_root.clone()),
             conntrack: None,
             urgent,
             declared: Vec::new(),
@@ -66,6 +74,7 @@ impl Watch {
             listings: Pace::new(Duration::ZERO, LISTINGS_REST),
             ownerless: BTreeSet::new(),
             owner_walks: Pace::new(OWNERS, OWNERS_REST),
+            actor_looks: Pace::new(Duration::ZERO, ACTORS_REST),
             undescribed: BTreeMap::new(),
         };
         watch.listen_if_needed()?;
@@ -133,6 +142,25 @@ impl Watch {
         self.seek_owners(out);
     }
 
+    /// Completes what the hooks tell of processes that are still there.
+    fn describe_actors(&mut self, events: &mut [Event]) {
+        if !self.actor_looks.is_due(clock::now()) || !events.iter_mut().any(|e| actor(e).is_some())
+        {
+            return;
+        }
+        let start = clock::cpu_time();
+        let mut seen = BTreeMap::new();
+        for (time, actor) in events.iter_mut().filter_map(actor) {
+            let known = seen.len() < ACTORS || seen.contains_key(&actor.pid());
+            if known {
+                let owner =
+                    seen.entry(actor.pid()).or_insert_with_key(|pid| self.inventory.process(*pid));
+                actor.complete(time, owner.as_ref());
+            }
+        }
+        self.actor_looks.ran(clock::now(), clock::cpu_time().saturating_sub(start));
+    }
+
     /// A namespace is described when its share of a core allows; until then it is asked for again, for a while.
     fn describe(&mut self, namespaces: &BTreeSet<NetNs>, out: &mut Vec<Event>) {
         let now = clock::now();
@@ -195,7 +223,7 @@ impl Watch {
         let start = clock::cpu_time();
         let sockets: Vec<_> =
             std::mem::take(&mut self.ownerless).into_iter().take(OWNERLESS).collect();
-        inventory::owners(&sockets, out);
+        self.inventory.owners(&sockets, out);
         self.owner_walks.ran(clock::now(), clock::cpu_time().saturating_sub(start));
     }
 }
@@ -268,6 +296,7 @@ impl Live for Watch {
         if let Some(messages) = &mut self.conntrack {
             messages.drain(&|netns, number| self.hooks.ended().find(netns, number), out);
         }
+        self.describe_actors(&mut out[from..]);
         self.look_into(from, out);
         self.inventory.poll_changes(out);
         self.follow_namespaces(out);
@@ -307,6 +336,49 @@ impl Watch {
         let Some(messages) = &mut self.conntrack else { return };
         if messages.follow(&self.inventory) {
             self.declare(clock::now(), out);
+        }
+    }
+}
+
+/// A process that an event names, and that was not ending then.
+enum Actor<'a> {
+    /// Opened or closed a listener.
+    OfListener(&'a mut Owner),
+    /// Closed a connection, with a reset.
+    OfReset(u32, &'a mut Option<Box<Owner>>),
+}
+
+fn actor(event: &mut Event) -> Option<(Time, Actor<'_>)> {
+    match event {
+        Event::ListenerOpened(change) | Event::ListenerClosed(change) if change.exit.is_none() => {
+            Some((change.time, Actor::OfListener(change.owner.as_mut()?)))
+        }
+        Event::ConnectionAborted(rst) => {
+            let pid = rst.doer().filter(|doer| doer.exit.is_none())?.pid;
+            Some((rst.time, Actor::OfReset(pid, &mut rst.owner)))
+        }
+        _ => None,
+    }
+}
+
+impl Actor<'_> {
+    fn pid(&self) -> u32 {
+        match self {
+            Self::OfListener(owner) => owner.pid,
+            Self::OfReset(pid, _) => *pid,
+        }
+    }
+
+    /// Whoever has the pid now is the one that was meant if it was there already.
+    fn complete(self, time: Time, found: Option<&Owner>) {
+        let Some(found) =
+            found.filter(|found| found.started.is_some_and(|started| started <= time))
+        else {
+            return;
+        };
+        match self {
+            Self::OfListener(owner) => *owner = owner.clone().completed_by(found),
+            Self::OfReset(_, owner) => *owner = Some(Box::new(found.clone())),
         }
     }
 }
@@ -386,6 +458,10 @@ const LISTINGS_REST: u32 = 100;
 /// milliseconds, on a large host many.
 const OWNERS: Duration = Duration::from_millis(50);
 const OWNERS_REST: u32 = 100;
+
+/// Processes looked up after one drain, and for at most a hundredth of a core: each takes some 50 µs.
+const ACTORS: usize = 64;
+const ACTORS_REST: u32 = 100;
 
 /// Sockets whose owners one walk looks for.
 const OWNERLESS: usize = 1_024;
