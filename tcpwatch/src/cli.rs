@@ -418,6 +418,10 @@ pub struct Doctor {
     /// Kernel type information, where the kernel has none at /sys/kernel/btf/vmlinux
     #[arg(long, value_name = "FILE")]
     pub btf: Option<PathBuf>,
+
+    /// Where the host's files are mounted, as in a debug pod: names of pods are read there
+    #[arg(long, value_name = "DIR")]
+    pub host_root: Option<PathBuf>,
 }
 
 #[derive(Args, Debug)]

@@ -15,7 +15,8 @@ use crate::source;
 
 pub(super) fn run(args: &Doctor) -> anyhow::Result<()> {
     let wanted = args.netns.iter().map(netns::look_up).collect::<Result<Vec<_>, _>>()?;
-    let options = source::Options { btf: args.btf.clone(), avoid: Vec::new() };
+    let (btf, host_root) = (args.btf.clone(), args.host_root.clone());
+    let options = source::Options { btf, host_root, avoid: Vec::new() };
     let facts = restricted(source::examine(&options), &wanted)?;
     let findings = doctor::findings(&facts);
     show(&facts, &findings, args.output).context(CANNOT_WRITE)?;

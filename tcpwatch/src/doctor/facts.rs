@@ -115,10 +115,11 @@ impl Namespace {
     }
 }
 
-/// What people call it: its name, or its number with a process that lives in it.
+/// What people call it: its name, or its number with a process that lives in it; the name of its pod says most.
 impl fmt::Display for Namespace {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (&self.name, &self.process) {
+            (_, Some(process)) if process.pod.is_some() => write!(f, "{} ({process})", self.netns),
             (Some(name), _) => write!(f, "{name} ({})", self.netns),
             (None, Some(process)) => write!(f, "{} ({process})", self.netns),
             (None, None) => write!(f, "{}", self.netns),
@@ -131,11 +132,14 @@ impl fmt::Display for Namespace {
 pub struct Process {
     pub pid: u32,
     pub command: String,
+    /// The pod it runs in, as `namespace/name`, where that is to be found on this host.
+    pub pod: Option<String>,
 }
 
 impl fmt::Display for Process {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}[{}]", self.command, self.pid)
+        write!(f, "{}[{}]", self.command, self.pid)?;
+        self.pod.as_ref().map_or(Ok(()), |pod| write!(f, " in pod {pod}"))
     }
 }
 
@@ -252,10 +256,14 @@ mod tests {
 
     #[test]
     fn a_namespace_is_called_by_its_name_or_by_who_lives_there() {
-        let process = Some(Process { pid: 7, command: "nginx".into() });
+        let process = Some(Process { pid: 7, command: "nginx".into(), pod: None });
         let unnamed = Namespace { process, ..Namespace::unknown(NetNs(4)) };
         assert_eq!(unnamed.to_string(), "net:[4] (nginx[7])");
+        let pod = Process { pid: 7, command: "nginx".into(), pod: Some("shop/web-1".into()) };
+        assert_eq!(pod.to_string(), "nginx[7] in pod shop/web-1");
         let named = Namespace { name: Some("web".into()), ..unnamed };
         assert_eq!(named.to_string(), "web (net:[4])");
+        let of_pod = Namespace { process: Some(pod), ..named };
+        assert_eq!(of_pod.to_string(), "net:[4] (nginx[7] in pod shop/web-1)");
     }
 }

@@ -62,7 +62,7 @@ pub(crate) fn clean() -> Namespace {
     ];
     Namespace {
         name: Some("web".into()),
-        process: Some(Process { pid: 7, command: "nginx".into() }),
+        process: Some(Process { pid: 7, command: "nginx".into(), pod: None }),
         entered: true,
         sysctls: sysctls.map(|(name, value)| (name.to_owned(), value.to_owned())).into(),
         listeners: vec![listener(80, 0, 4096)],
@@ -85,7 +85,7 @@ pub(crate) fn with(sysctls: &[(&str, &str)]) -> Namespace {
 
 pub(crate) fn listener(port: u16, len: u32, limit: u32) -> Listening {
     let local = Endpoint::new([10, 0, 0, 1], port);
-    let process = Some(Process { pid: 7, command: "nginx".into() });
+    let process = Some(Process { pid: 7, command: "nginx".into(), pod: None });
     Listening { local, queue: AcceptQueue { len, limit }, process }
 }
 

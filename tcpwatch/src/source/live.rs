@@ -43,13 +43,15 @@ pub struct Options {
 
 /// Opens the running kernel.
 pub fn open(options: &Options) -> anyhow::Result<Box<dyn Live>> {
-    let Options { btf, avoid, host_root } = options.clone();
-    let options = kernel::Options { btf, avoid, host_root, ..kernel::Options::default() };
-    Ok(Box::new(kernel::Watch::open(&options)?))
+    Ok(Box::new(kernel::Watch::open(&within_kernel(options))?))
 }
 
 /// What the running kernel shows of this host, for `tcpwatch doctor`. The hooks are let go again.
 pub fn examine(options: &Options) -> Facts {
-    let (btf, avoid) = (options.btf.clone(), options.avoid.clone());
-    kernel::checkup::examine(&kernel::Options { btf, avoid, ..kernel::Options::default() })
+    kernel::checkup::examine(&within_kernel(options))
+}
+
+fn within_kernel(options: &Options) -> kernel::Options {
+    let Options { btf, avoid, host_root } = options.clone();
+    kernel::Options { btf, avoid, host_root, ..kernel::Options::default() }
 }

@@ -115,7 +115,7 @@ mod tests {
 
     #[test]
     fn names_from_outside_command_no_terminal() {
-        let process = Some(Process { pid: 1, command: "\u{1b}]0;x\u{7}".into() });
+        let process = Some(Process { pid: 1, command: "\u{1b}]0;x\u{7}".into(), pod: None });
         let facts = samples::facts(vec![Namespace { process, ..samples::clean() }]);
         let (text, value) = written(&facts);
         assert!(!text.contains('\u{1b}') && !text.contains('\u{7}'), "{text}");

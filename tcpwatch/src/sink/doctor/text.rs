@@ -323,7 +323,7 @@ warning: abort-on-overflow
 
     #[test]
     fn colour_is_for_terminals_and_names_command_none() {
-        let process = Some(Process { pid: 1, command: "\u{1b}]0;x\u{7}".into() });
+        let process = Some(Process { pid: 1, command: "\u{1b}]0;x\u{7}".into(), pod: None });
         let namespace = Namespace { name: None, process, ..samples::clean() };
         let facts = samples::facts(vec![namespace]);
         let plain = written(&facts, Paint::PLAIN);

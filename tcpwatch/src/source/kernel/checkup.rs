@@ -8,6 +8,7 @@ use std::path::Path;
 use rustix::process::{Resource, getrlimit};
 
 use super::capabilities::{self, Lockdown};
+use super::names::Names;
 use super::netns::Place;
 use super::{
     Options, VMLINUX, Watch, counters, host, netns, procfs, proxies, reverse_path, ruleset,
@@ -30,7 +31,9 @@ pub fn examine(options: &Options) -> Facts {
     };
     let btf = bytes.and_then(|bytes| Btf::parse(bytes).ok());
     let sight = sight(options, types, btf.as_ref());
-    Facts { host: host::describe(), sight, namespaces: namespaces(has_nftables(btf.as_ref())) }
+    let names = Names::new(options.host_root.clone());
+    let namespaces = namespaces(has_nftables(btf.as_ref()), names);
+    Facts { host: host::describe(), sight, namespaces }
 }
 
 /// `None`: it is not loaded as a module, and whether it is built in does not show.
@@ -83,11 +86,12 @@ fn counts_locked_memory(btf: &Btf) -> Option<bool> {
 /// Both rings, 5 MiB, and the small maps beside them.
 const NEEDED: u64 = 6 << 20;
 
-fn namespaces(has_nftables: Option<bool>) -> Vec<Namespace> {
-    let read = netns::all().into_values().filter_map(|place| Reading::take(&place, has_nftables));
-    let read: Vec<_> = read.collect();
+fn namespaces(has_nftables: Option<bool>, mut names: Names) -> Vec<Namespace> {
+    let read = netns::all().into_values();
+    let read: Vec<_> =
+        read.filter_map(|place| Reading::take(&place, has_nftables, &mut names)).collect();
     let holders = procfs::holders(&read.iter().flat_map(Reading::inodes).collect::<BTreeSet<_>>());
-    read.into_iter().map(|reading| reading.finish(&holders)).collect()
+    read.into_iter().map(|reading| reading.finish(&holders, &mut names)).collect()
 }
 
 /// A namespace, with listeners of which the holder is not known yet.
@@ -98,7 +102,7 @@ struct Reading {
 
 impl Reading {
     /// `None`: it vanished before it could be entered.
-    fn take(place: &Place, has_nftables: Option<bool>) -> Option<Self> {
+    fn take(place: &Place, has_nftables: Option<bool>, names: &mut Names) -> Option<Self> {
         let netns = place.netns;
         let inside = place.enter(|| inside(netns, has_nftables));
         let (namespace, listeners) = match inside {
@@ -106,7 +110,8 @@ impl Reading {
             Err(_) if !place.is_there() => return None,
             Err(_) => (Namespace::unknown(netns), Vec::new()),
         };
-        let (name, process) = (place.name.clone(), place.pid.and_then(process));
+        let process = place.pid.and_then(|pid| process(pid, names));
+        let name = place.name.clone();
         Some(Self { namespace: Namespace { name, process, ..namespace }, listeners })
     }
 
@@ -114,8 +119,8 @@ impl Reading {
         self.listeners.iter().filter_map(|listener| listener.inode)
     }
 
-    fn finish(self, holders: &BTreeMap<u64, u32>) -> Namespace {
-        let holder = |listener: &Listener| holders.get(&listener.inode?).copied().and_then(process);
+    fn finish(self, holders: &BTreeMap<u64, u32>, names: &mut Names) -> Namespace {
+        let mut holder = |listener: &Listener| process(*holders.get(&listener.inode?)?, names);
         let listeners = self.listeners.iter().map(|listener| Listening {
             local: listener.local,
             queue: listener.accept_queue,
@@ -151,8 +156,10 @@ fn inside(netns: NetNs, has_nftables: Option<bool>) -> (Namespace, Vec<Listener>
     (namespace, listeners.unwrap_or_default())
 }
 
-fn process(pid: u32) -> Option<Process> {
-    Some(Process { pid, command: procfs::command(pid)? })
+fn process(pid: u32, names: &mut Names) -> Option<Process> {
+    let owner = names.owner(pid)?;
+    let pod = owner.pod.map(|pod| pod.to_string());
+    Some(Process { pid, command: owner.command, pod })
 }
 
 #[cfg(test)]
@@ -166,8 +173,10 @@ mod tests {
         let socket = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = socket.local_addr().unwrap().port();
         let own = netns::own().unwrap();
-        let namespace =
-            namespaces(Some(false)).into_iter().find(|namespace| namespace.netns == own).unwrap();
+        let namespace = namespaces(Some(false), Names::new(None))
+            .into_iter()
+            .find(|namespace| namespace.netns == own)
+            .unwrap();
         assert!(namespace.entered && namespace.sysctl("net.core.somaxconn").is_some());
         assert!(namespace.reverse_path_drops.is_some());
         let ours =
