@@ -6,7 +6,7 @@ use std::net::TcpStream;
 use harness::doctor::{Capability, Doctor};
 use harness::network::PORT;
 use harness::socket::{Listen, accept_all, accept_queue};
-use harness::{Host, Ip, Namespace, Need, Watch, wait_for, watch};
+use harness::{Host, Ip, Namespace, Need, Watch, wait_for};
 
 use crate::scenario::scenarios;
 
@@ -120,15 +120,16 @@ fn kube_proxy_is_known_by_its_chains(_: Ip) {
 
 fn what_it_says_can_be_seen_is_what_rst_sees(_: Ip) {
     let host = Namespace::new("host");
-    Watch::on(&[&host]).finish();
+    let watch = Watch::on(&[&host]);
     let doctor = Doctor::of(&host);
     let hooks = doctor.report()["sight"]["hooks"].as_array().expect("hooks are listed");
     doctor.demand(hooks.len() > 5, "expected a row for each hook");
     for hook in hooks {
         let fact = hook["fact"].as_str().expect("a fact has a name");
-        let same = hook["way"].as_str().map(str::to_owned) == watch::way_of(fact);
-        doctor.demand(same, &format!("expected {fact} to be seen by {:?}", watch::way_of(fact)));
+        let way = &hook["way"];
+        watch.expect_coverage(fact, &format!("to be seen by {way}"), |row| row["way"] == *way);
     }
+    watch.finish();
 }
 
 fn without_privileges_it_tells_what_it_can(_: Ip) {
