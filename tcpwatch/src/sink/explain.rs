@@ -200,10 +200,14 @@ fn is_of_a_rule(verdict: &Verdict) -> bool {
     verdict.mechanism == Mechanism::Rejected
 }
 
-/// The same in few words, for want of room.
+/// The same in few words, for want of room: whom the client dialled is what makes sense of the addresses.
 fn flow_briefly(verdict: &Verdict) -> String {
+    let (local, remote) = (verdict.flow.local, verdict.flow.remote);
     let arrow = super::line::arrow(verdict.direction);
-    format!("{} {arrow} {} …", verdict.flow.local, verdict.flow.remote)
+    match verdict.service.filter(|service| *service != remote) {
+        Some(service) => format!("{local} {arrow} {remote} …, service {service}"),
+        None => format!("{local} {arrow} {remote} …"),
+    }
 }
 
 fn amended_cause(amendment: &Amendment) -> String {
@@ -491,7 +495,7 @@ RST #17  amended: not-yet-listening (observed)
             "\
 RST #1  2026-11-21 10:41:41.000+00:00  sent from netns ns1
   effect    the remote application gets ECONNRESET (104)
-  flow      10.244.0.1:80 -> 10.244.10.119:40000 …
+  flow      10.244.0.1:80 -> 10.244.10.119:40000 …, service 10.96.0.1:80
   cause     conntrack-expired (observed): the conntrack entry of this idle …
   evidence  1 tcp        10.96.0.1:80 led to 10.244.0.1:80; the connection is …
             2 conntrack  60.0 s before: entry removed, 30.000 s after it had …
