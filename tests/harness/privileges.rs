@@ -6,6 +6,7 @@ use std::process::Command;
 
 use nix::errno::Errno;
 use nix::sys::prctl::set_keepcaps;
+use nix::sys::resource::{Resource, setrlimit};
 use nix::unistd::{Gid, Uid, setgroups, setresgid, setresuid};
 
 /// A capability, by its bit (include/uapi/linux/capability.h).
@@ -28,7 +29,7 @@ pub fn set_of(capabilities: &[Capability]) -> u64 {
 /// The user and the group that own nothing.
 pub const NOBODY: u32 = 65_534;
 
-/// Starts the command as nobody, with exactly these.
+/// Starts the command as nobody, with exactly these, and with as much memory for eBPF as root may take.
 pub(crate) fn restrict(command: &mut Command, capabilities: &[Capability]) {
     let set = set_of(capabilities);
     // SAFETY: between fork and exec the closure makes system calls and touches no lock or heap.
@@ -36,6 +37,8 @@ pub(crate) fn restrict(command: &mut Command, capabilities: &[Capability]) {
 }
 
 fn become_nobody(set: u64) -> io::Result<()> {
+    // Before 5.11 the kernel counts what programs take against this limit.
+    setrlimit(Resource::RLIMIT_MEMLOCK, libc::RLIM_INFINITY, libc::RLIM_INFINITY)?;
     (0..u64::BITS).filter(|bit| set & 1 << bit == 0).try_for_each(never_again)?;
     set_keepcaps(true)?;
     setgroups(&[])?;
