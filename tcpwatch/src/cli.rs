@@ -85,6 +85,10 @@ pub enum Command {
     #[command(after_help = WHY_EXAMPLES)]
     Why(Why),
 
+    /// Tell what this kernel lets us see, and which settings of this host will produce resets
+    #[command(after_help = DOCTOR_EXAMPLES)]
+    Doctor(Doctor),
+
     /// Make a well-known incident in network namespaces of its own, and explain it as it happens
     #[command(after_help = DEMO_EXAMPLES)]
     Demo(Demo),
@@ -107,7 +111,8 @@ impl Command {
             | Self::Export(_)
             | Self::DemoActor(_)
             | Self::Causes(_)
-            | Self::Why(_) => None,
+            | Self::Why(_)
+            | Self::Doctor(_) => None,
         }
     }
 }
@@ -408,6 +413,25 @@ pub struct Watching {
 }
 
 #[derive(Args, Debug)]
+pub struct Doctor {
+    /// Format of what goes to stdout; JSON is one object, see docs/schema/doctor.schema.json
+    #[arg(short, long, value_enum, default_value_t = Output::Text)]
+    pub output: Output,
+
+    /// Look at this network namespace only: its name, its inode number, or that of a process as pid:PID
+    #[arg(long, value_name = "NETNS", value_parser = parse_netns)]
+    pub netns: Vec<Netns>,
+
+    /// Kernel type information, where the kernel has none at /sys/kernel/btf/vmlinux
+    #[arg(long, value_name = "FILE")]
+    pub btf: Option<PathBuf>,
+
+    /// Where the host's files are mounted, as in a debug pod: names of pods are read there
+    #[arg(long, value_name = "DIR")]
+    pub host_root: Option<PathBuf>,
+}
+
+#[derive(Args, Debug)]
 pub struct Demo {
     /// What is to happen
     #[arg(value_enum)]
@@ -446,7 +470,7 @@ pub struct DemoActor {
 pub enum Output {
     /// Text to read; of resets, one line each
     Text,
-    /// One JSON object per line, see docs/schema/verdict.schema.json
+    /// One JSON object per line, see docs/schema
     Json,
 }
 
@@ -663,6 +687,18 @@ Examples:
   kubectl debug node/n1 --image tcpwatch -- tcpwatch record -o - > n1.tcpw.jsonl.zst
   tcpwatch rst --explain --record incident               watch and record";
 
+const DOCTOR_EXAMPLES: &str = "\
+Examples:
+  tcpwatch doctor                       what can be seen here, and what will go wrong
+  tcpwatch doctor --netns pid:4211      the settings of one container
+  tcpwatch doctor -o json | jq -r '.findings[] | .severity + \" \" + .sentence'
+  tcpwatch doctor > /dev/null || echo look at this node   in a check of nodes
+
+It takes a moment, sets nothing and leaves nothing: hooks are attached and let go again. (The kernel may load
+tcp_diag, as for ss.) What cannot be seen is told and is no finding; neither are settings that kernels come with.
+
+Exit codes: 0 no findings, 1 failure (the message says the next step), 2 wrong usage, 3 findings.";
+
 const ANONYMIZE_EXAMPLES: &str = "\
 Examples:
   tcpwatch anonymize incident.tcpw.jsonl.zst -o public.tcpw.jsonl.zst
@@ -703,7 +739,8 @@ Examples:
 Needs neither root nor a network. Exit codes: 0 the line is known, 1 it is not.";
 
 const EXIT_CODES: &str = "\
-Exit codes: 0 ok, 1 failure (the message says the next step), 2 wrong usage, 3 a gate was not met.
+Exit codes: 0 ok, 1 failure (the message says the next step), 2 wrong usage, 3 a gate was not met (doctor has
+findings).
 Needs root, or CAP_BPF and CAP_PERFMON; more to see every namespace and process (see README.md).";
 
 #[cfg(test)]
@@ -764,6 +801,21 @@ mod tests {
         assert!(refused.contains("possible values: conntrack, overflow, rollout"), "{refused}");
         let help = demo(["tcpwatch", "demo", "--help"]).unwrap_err().to_string();
         assert!(help.contains("Examples:") && help.contains("nft_numgen"), "{help}");
+    }
+
+    #[test]
+    fn doctor_looks_at_namespaces() {
+        let doctor = |words: &[&str]| {
+            let words = [&["tcpwatch", "doctor"], words].concat();
+            Cli::try_from_words(words).map(|cli| cli.command)
+        };
+        let Command::Doctor(parsed) = doctor(&["-o", "json", "--netns", "pid:7"]).unwrap() else {
+            panic!("another verb")
+        };
+        assert_eq!((parsed.output, parsed.netns), (Output::Json, vec![Netns::OfProcess(7)]));
+        let help = doctor(&["--help"]).unwrap_err().to_string();
+        assert!(help.contains("Examples:") && help.contains("3 findings"), "{help}");
+        assert!(doctor(&["-o", "csv"]).unwrap_err().to_string().contains("text, json"));
     }
 
     #[test]

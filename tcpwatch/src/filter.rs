@@ -68,7 +68,7 @@ pub enum Namespace {
 }
 
 impl Namespace {
-    fn is(&self, netns: NetNs, name: Option<&str>) -> bool {
+    pub fn is(&self, netns: NetNs, name: Option<&str>) -> bool {
         match self {
             Self::Inode(wanted) => *wanted == netns,
             Self::Name(wanted) => name == Some(wanted),

@@ -23,6 +23,7 @@
 //! * `fleet`: where recordings of several hosts are read together, puts their conclusions in one order and joins both
 //!   ends of a reset that went from one to another. A host never sees into the memory of another.
 //! * `logs`: what applications log when a connection fails, and which causes that may have.
+//! * `doctor`: which settings of a host will produce resets: facts in, findings out, for `tcpwatch doctor`.
 //! * `sink`: verdicts to bytes, one format per file.
 //!
 //! # Deliberately absent
@@ -50,6 +51,7 @@ pub mod fleet;
 pub mod logs;
 pub mod timeline;
 pub mod engine;
+pub mod doctor;
 pub mod explain;
 pub mod memory;
 pub mod btf;

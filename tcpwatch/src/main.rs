@@ -4,13 +4,16 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 
 use tcpwatch::cli::Cli;
-use tcpwatch::command;
+use tcpwatch::command::{self, GateNotMet};
+
+const GATE_NOT_MET: u8 = 3;
 
 fn main() -> ExitCode {
     let cli = Cli::from_command_line();
     log_to_stderr(cli.verbose);
     match command::run(&cli) {
         Ok(()) => ExitCode::SUCCESS,
+        Err(error) if error.is::<GateNotMet>() => ExitCode::from(GATE_NOT_MET),
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
             _ = writeln!(io::stderr(), "tcpwatch: {error:#}");

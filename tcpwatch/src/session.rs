@@ -320,9 +320,9 @@ mod tests {
         String::from_utf8(shared.0.take()).unwrap()
     }
 
-    /// Nanoseconds since 1970 of a story's time.
+    /// Nanoseconds since 1970 of what a story tells first; its run began 100 ms before.
     fn wall(after_ms: u64) -> i128 {
-        1_700_000_000_000_000_000 + i128::from(after_ms) * 1_000_000
+        1_700_000_000_000_000_000 + i128::from(100 + after_ms) * 1_000_000
     }
 
     #[test]

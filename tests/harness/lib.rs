@@ -8,6 +8,7 @@ pub mod bystander;
 pub mod cgroup;
 pub mod counters;
 pub mod demo;
+pub mod doctor;
 pub mod folder;
 pub mod helper;
 pub mod module;

@@ -12,6 +12,7 @@ mod aborts;
 mod conntrack;
 mod delivery;
 mod demo;
+mod doctor;
 mod guest;
 mod handover;
 mod listener;
@@ -62,6 +63,7 @@ fn scenarios() -> Vec<Scenario> {
         storm::scenarios(),
         top::scenarios(),
         demo::scenarios(),
+        doctor::scenarios(),
         recording::scenarios(),
     ]
     .concat()

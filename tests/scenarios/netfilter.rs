@@ -47,6 +47,7 @@ const REJECTING: &[&str] = &[
     "nf_reject_ipv6",
 ];
 
+/// A rule of the server's own host refuses a SYN with a reset, in spite of the listener.
 fn a_rule_that_rejects_what_comes_in_refuses_a_connection(ip: Ip) {
     let pair = Pair::joined(ip);
     let watch = Watch::on(&[&pair.client, &pair.server]);
@@ -229,6 +230,7 @@ fn a_rule_whose_code_is_loaded_later_is_seen(ip: Ip) {
     sends_nothing(watch, &[&pair.client, &pair.server]);
 }
 
+/// Two rules of the same hook reject with a reset; which of them did cannot be told.
 fn of_two_rules_that_can_reject_none_is_named(ip: Ip) {
     let pair = Pair::joined(ip);
     let watch = Watch::on(&[&pair.client, &pair.server]);
@@ -251,6 +253,7 @@ fn of_two_rules_that_can_reject_none_is_named(ip: Ip) {
     sends_nothing(watch, &[&pair.client, &pair.server]);
 }
 
+/// A REJECT rule of iptables-nft refuses a SYN with a reset; nftables lists it in the table filter.
 fn a_rule_of_iptables_nft_is_named(ip: Ip) {
     by_iptables(ip, "nft", |expected| expected.fact("table", "filter").fact("chain", "INPUT"));
 }
@@ -281,6 +284,7 @@ fn by_iptables(ip: Ip, variant: &'static str, rule: impl Fn(Expected) -> Expecte
     sends_nothing(watch, &[&pair.client, &pair.server]);
 }
 
+/// A rule drops a segment of a living connection: nobody is told anything.
 fn a_rule_that_drops_is_no_reset(ip: Ip) {
     let pair = Pair::joined(ip);
     let watch = Watch::on(&[&pair.client, &pair.server]);
@@ -299,6 +303,7 @@ fn a_rule_that_drops_is_no_reset(ip: Ip) {
     watch.finish().is_silent();
 }
 
+/// A rule answers a SYN by ICMP: the client is refused, and no reset was sent.
 fn a_rule_that_rejects_by_icmp_is_no_reset(ip: Ip) {
     let pair = Pair::joined(ip);
     let watch = Watch::on(&[&pair.client, &pair.server]);

@@ -27,6 +27,7 @@ scenarios! {
     both a_reset_with_another_hop_count_is_suspected_where_packets_are_seen;
 }
 
+/// A host elsewhere answers a SYN with a reset.
 fn a_host_elsewhere_that_refuses_is_named(ip: Ip) {
     let host = Host::alone(ip);
     let remote = Remote::beside(ip, &host.namespace);
@@ -45,6 +46,7 @@ fn a_host_elsewhere_that_refuses_is_named(ip: Ip) {
     no_reset_sent(watch, &host);
 }
 
+/// A host elsewhere resets a connection in the middle of a question, of its own accord.
 fn a_reset_from_elsewhere_is_the_peers(ip: Ip) {
     let host = Host::alone(ip);
     let remote = Remote::beside(ip, &host.namespace);
@@ -64,6 +66,7 @@ fn a_reset_from_elsewhere_is_the_peers(ip: Ip) {
     no_reset_sent(watch, &host);
 }
 
+/// A server elsewhere closes an idle connection; the client here sends its next request behind that, and is reset.
 fn a_request_behind_the_close_of_a_server_elsewhere_is_a_keep_alive_race(ip: Ip) {
     let host = Host::alone(ip);
     let remote = Remote::beside(ip, &host.namespace);
@@ -87,6 +90,7 @@ fn a_request_behind_the_close_of_a_server_elsewhere_is_a_keep_alive_race(ip: Ip)
     no_reset_sent(watch, &host);
 }
 
+/// The same as a keep-alive race, without the pause before the close: nothing was kept alive.
 fn a_write_right_behind_the_close_of_a_peer_elsewhere_was_written_after_it(ip: Ip) {
     let host = Host::alone(ip);
     let remote = Remote::beside(ip, &host.namespace);
@@ -123,6 +127,7 @@ fn a_reset_behind_an_acknowledged_close_is_the_peers(ip: Ip) {
     no_reset_sent(watch, &host);
 }
 
+/// A host elsewhere connects, is accepted, says nothing and resets: a health check, or a scan.
 fn a_contact_without_a_word_is_a_probe(ip: Ip) {
     let host = Host::alone(ip);
     let remote = Remote::beside(ip, &host.namespace);

@@ -107,6 +107,7 @@ fn a_request_that_crosses_a_close_after_a_pause_is_a_keep_alive_race(ip: Ip) {
     one_reset(watch, &host);
 }
 
+/// The client writes while the server's FIN is on its way, right after the answer: nothing was kept alive.
 fn data_that_crosses_a_close_right_after_the_answer_is_no_race(ip: Ip) {
     let host = Host::alone(ip);
     let remote = Remote::beside(ip, &host.namespace);
@@ -128,6 +129,7 @@ fn data_that_crosses_a_close_right_after_the_answer_is_no_race(ip: Ip) {
     one_reset(watch, &host);
 }
 
+/// The server shuts a connection down both ways and keeps the socket; the client writes to it.
 fn data_for_a_socket_shut_down_both_ways_was_written_after_that(ip: Ip) {
     let host = Host::alone(ip);
     let watch = Watch::on(&[&host.namespace]);
@@ -151,10 +153,13 @@ fn data_for_a_socket_shut_down_both_ways_was_written_after_that(ip: Ip) {
     one_reset_within(watch, &host);
 }
 
+/// The same with a listener that stays: the second segment meets it.
 fn the_second_segment_behind_a_close_meets_the_listener(ip: Ip) {
     second_segment(ip, true, "ack-to-listener");
 }
 
+/// The server closes a connection and its listener; the client's first segment after that removes what was left of the
+/// connection, and the second finds no socket.
 fn the_second_segment_behind_a_close_meets_nobody(ip: Ip) {
     second_segment(ip, false, "segment-to-no-socket");
 }
@@ -186,6 +191,7 @@ fn second_segment(ip: Ip, keep_listening: bool, mechanism: &'static str) {
     resets(watch, &host, [2, 0]);
 }
 
+/// The server aborts a connection; what its client had sent meanwhile meets the listener, and is refused too.
 fn data_behind_an_abort_meets_the_listener(ip: Ip) {
     let host = Host::alone(ip);
     let remote = Remote::beside(ip, &host.namespace);
@@ -233,6 +239,8 @@ fn a_port_that_the_server_still_knows_is_a_port_reuse(ip: Ip) {
     one_reset_within(watch, &host);
 }
 
+/// A client dials from the port of its last connection, which the server still keeps in TIME_WAIT, by a number behind what it
+/// has seen.
 fn a_port_whose_last_connection_is_still_closing_is_a_port_reuse(ip: Ip) {
     let host = Host::alone(ip);
     let remote = Remote::beside(ip, &host.namespace);
@@ -255,6 +263,7 @@ fn a_port_whose_last_connection_is_still_closing_is_a_port_reuse(ip: Ip) {
     one_reset(watch, &host);
 }
 
+/// A SYN with another number comes in the middle of a handshake between the same ports.
 fn a_second_syn_during_a_handshake_is_a_port_reuse(ip: Ip) {
     let host = Host::alone(ip);
     let remote = Remote::beside(ip, &host.namespace);
@@ -324,6 +333,7 @@ fn a_wrong_ack_when_both_ends_dial_is_a_bad_handshake_ack(ip: Ip) {
     resets(watch, &host, [1, 1]);
 }
 
+/// With tcp_syncookies = 2 one client ends its handshake by the cookie, and another by a number that is none.
 fn an_ack_that_is_no_valid_cookie_is_told_while_cookies_are_in_use(ip: Ip) {
     let host = Host::alone(ip);
     host.namespace.set("net.ipv4.tcp_syncookies", 2);
@@ -351,6 +361,7 @@ fn an_ack_that_is_no_valid_cookie_is_told_while_cookies_are_in_use(ip: Ip) {
     one_reset(watch, &host);
 }
 
+/// One client dials 24 closed ports in a row.
 fn many_closed_ports_from_one_source_are_a_scan(ip: Ip) {
     const PORTS: u16 = 24;
     let host = Host::alone(ip);

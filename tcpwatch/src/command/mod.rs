@@ -2,6 +2,8 @@
 
 mod anonymize;
 mod causes;
+#[cfg(feature = "live")]
+mod doctor;
 mod export;
 #[cfg(feature = "live")]
 mod demo;
@@ -41,6 +43,8 @@ pub fn run(cli: &Cli) -> anyhow::Result<()> {
         #[cfg(feature = "live")]
         Command::Record(args) => record::run(args, verbose),
         #[cfg(feature = "live")]
+        Command::Doctor(args) => doctor::run(args),
+        #[cfg(feature = "live")]
         Command::Demo(args) => demo::run(args, verbose),
         #[cfg(feature = "live")]
         Command::DemoActor(args) => crate::demo::play(&args.name, args.within),
@@ -48,6 +52,7 @@ pub fn run(cli: &Cli) -> anyhow::Result<()> {
         Command::Rst(_)
         | Command::Top(_)
         | Command::Record(_)
+        | Command::Doctor(_)
         | Command::Demo(_)
         | Command::DemoActor(_) => {
             anyhow::bail!(
@@ -61,5 +66,10 @@ pub fn run(cli: &Cli) -> anyhow::Result<()> {
         Command::Why(args) => why::run(args, verbose),
     }
 }
+
+/// All that was asked for was done and said; the answer is no.
+#[derive(Clone, Copy, Debug, thiserror::Error)]
+#[error("a gate was not met")]
+pub struct GateNotMet;
 
 const CANNOT_WRITE: &str = "cannot write the output. Make room, or send it elsewhere";

@@ -244,15 +244,16 @@ impl<'a> Case<'a> {
         self.received().is_some_and(|rst| self.memory.flows.would_know_sender(rst))
     }
 
-    /// Kinds of resets this host sends of which one may have passed unseen at the time.
+    /// Kinds of resets this host sends of which one may have passed unseen at the time: a run, or a segment of a recording
+    /// that is read alone, may begin between a reset and its arrival.
     pub fn unseen_senders(&self) -> impl Iterator<Item = Fact> {
         let senders = [Fact::RstSent, Fact::ConnectionAborted];
-        senders.into_iter().filter(|fact| !self.saw(*fact, TRANSIT))
+        senders.into_iter().filter(|fact| !self.saw_all(*fact, TRANSIT))
     }
 
     /// A firewall rule of this host may have sent it in the name of the peer: that would not have been seen.
     pub fn may_be_by_rule(&self) -> bool {
-        !self.saw(Fact::PacketRejected, TRANSIT)
+        !self.saw_all(Fact::PacketRejected, TRANSIT)
     }
 
     /// One of this host's namespaces holds the address.
@@ -447,6 +448,11 @@ impl<'a> Case<'a> {
         };
         let since = self.memory.namespaces.first_seen(namespace.netns).unwrap_or(namespace.time);
         self.memory.coverage.sees(Fact::Listeners, since.min(self.time()))
+    }
+
+    /// A fact could have been seen during all of `look_back` before the reset.
+    fn saw_all(&self, fact: Fact, look_back: Duration) -> bool {
+        self.memory.coverage.sees(fact, self.time().minus(look_back))
     }
 
     /// A fact could have been seen during `look_back` before the reset, or since this run began.

@@ -496,7 +496,7 @@ mod tests {
         let (_, scratch) = rotated();
         let Extent { first, last } = Stream::open(std::slice::from_ref(&scratch.0)).extent();
         let begin = 1_700_000_000_000_000_000;
-        assert_eq!((first, last), (begin, Some(begin + 9_000_000_001)));
+        assert_eq!((first, last), (begin, Some(begin + 9_100_000_001)));
     }
 
     /// Frames of half a recording each, so that something is left when one is damaged.

@@ -185,7 +185,7 @@ struct Coverage<'a> {
 }
 
 #[derive(Serialize)]
-struct Row<'a> {
+pub(super) struct Row<'a> {
     fact: Fact,
     hook: &'a str,
     way: Option<Way>,
@@ -195,7 +195,7 @@ struct Row<'a> {
 }
 
 impl<'a> Row<'a> {
-    fn of(hook: &'a HookCoverage) -> Self {
+    pub(super) fn of(hook: &'a HookCoverage) -> Self {
         Self {
             fact: hook.fact,
             hook: &hook.hook,

@@ -8,6 +8,7 @@ mod banner;
 mod block;
 mod clock;
 mod csv;
+pub mod doctor;
 mod escape;
 mod evidence;
 mod explain;

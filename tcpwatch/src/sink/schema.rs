@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 pub(super) struct Schema(Value);
 
 impl Schema {
-    /// By its name: `verdict`, `recording`, `top`.
+    /// By its name: `verdict`, `recording`, `top`, `doctor`.
     pub(super) fn published(name: &str) -> Self {
         let published = PUBLISHED.iter().find(|(of, _)| *of == name);
         let (_, text) = published.unwrap_or_else(|| panic!("no schema is called {name}"));
@@ -196,8 +196,9 @@ fn check_time(value: &Value, place: &str, out: &mut Vec<String>) {
     }
 }
 
-const PUBLISHED: [(&str, &str); 3] = [
+const PUBLISHED: [(&str, &str); 4] = [
     ("verdict", include_str!("../../../docs/schema/verdict.schema.json")),
     ("recording", include_str!("../../../docs/schema/recording.schema.json")),
     ("top", include_str!("../../../docs/schema/top.schema.json")),
+    ("doctor", include_str!("../../../docs/schema/doctor.schema.json")),
 ];

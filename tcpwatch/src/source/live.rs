@@ -4,6 +4,7 @@ use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 
 use super::kernel;
+use crate::doctor::Facts;
 use crate::event::{Event, Time, Way};
 
 /// A kernel being watched. What it has to tell goes into `out`, in any order within the slack of the timeline.
@@ -42,7 +43,15 @@ pub struct Options {
 
 /// Opens the running kernel.
 pub fn open(options: &Options) -> anyhow::Result<Box<dyn Live>> {
+    Ok(Box::new(kernel::Watch::open(&within_kernel(options))?))
+}
+
+/// What the running kernel shows of this host, for `tcpwatch doctor`. The hooks are let go again.
+pub fn examine(options: &Options) -> Facts {
+    kernel::checkup::examine(&within_kernel(options))
+}
+
+fn within_kernel(options: &Options) -> kernel::Options {
     let Options { btf, avoid, host_root } = options.clone();
-    let options = kernel::Options { btf, avoid, host_root, ..kernel::Options::default() };
-    Ok(Box::new(kernel::Watch::open(&options)?))
+    kernel::Options { btf, avoid, host_root, ..kernel::Options::default() }
 }

@@ -8,4 +8,4 @@ mod live;
 
 pub use layout::Layout;
 #[cfg(feature = "live")]
-pub use live::{Live, Options, open};
+pub use live::{Live, Options, examine, open};

@@ -76,6 +76,15 @@ impl Judged {
         verdicts.chain(later).collect()
     }
 
+    /// What each reset is explained by, firmly or not.
+    pub(crate) fn causes(&self) -> BTreeMap<Reset, &'static str> {
+        let explained = self.verdicts.iter().filter_map(|verdict| match &verdict.finding {
+            Finding::Explained(best) => Some((reset(verdict), best.cause.code())),
+            Finding::Unexplained { .. } => None,
+        });
+        explained.collect()
+    }
+
     pub(crate) fn judged(&self) -> u64 {
         self.totals.explained + self.totals.unexplained
     }

@@ -50,7 +50,9 @@ fn doc_comment(family: &str, sentence: &str) -> Result<String, String> {
         fs::read_to_string(&file).map_err(|error| format!("{}: {error}", file.display()))?;
     let lines: Vec<_> = source.lines().collect();
     let function = format!("fn {sentence}(");
-    let at = lines.iter().position(|line| line.starts_with(&function));
+    let begins =
+        |line: &&str| line.strip_prefix("pub(crate) ").unwrap_or(line).starts_with(&function);
+    let at = lines.iter().position(begins);
     let above = lines[..at.unwrap_or(0)].iter().rev();
     let mut told: Vec<_> =
         above.map_while(|line| line.strip_prefix("///")).map(str::trim).collect();

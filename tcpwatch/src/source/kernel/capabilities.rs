@@ -2,6 +2,8 @@
 
 use std::fs;
 
+use crate::doctor;
+
 /// A capability that tcpwatch needs, or can make use of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Capability {
@@ -94,10 +96,26 @@ pub fn see_all_files() -> bool {
 /// Those this process does not hold. All, when that cannot be read, or when what it holds counts only inside a user
 /// namespace (rootless container): the kernel asks for them in the first one.
 pub fn missing() -> Vec<Capability> {
+    let effective = effective_here();
+    Capability::ALL.into_iter().filter(|capability| !capability.is_in(effective)).collect()
+}
+
+/// All that matter, held or not.
+pub fn all() -> Vec<doctor::Capability> {
+    let effective = effective_here();
+    let told = |capability: Capability| doctor::Capability {
+        name: capability.name(),
+        held: capability.is_in(effective),
+        purpose: capability.purpose(),
+    };
+    Capability::ALL.map(told).into()
+}
+
+/// As a set of bits.
+fn effective_here() -> u64 {
     let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
     let users = fs::read_to_string("/proc/self/uid_map").unwrap_or_default();
-    let effective = if is_first_user_namespace(&users) { effective(&status) } else { 0 };
-    Capability::ALL.into_iter().filter(|capability| !capability.is_in(effective)).collect()
+    if is_first_user_namespace(&users) { effective(&status) } else { 0 }
 }
 
 /// The `CapEff` line; nothing when there is none.
@@ -129,6 +147,15 @@ impl Lockdown {
         Self::parse(&text)
     }
 
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Integrity => "integrity",
+            Self::Confidentiality => "confidentiality",
+            Self::Unknown => "unknown",
+        }
+    }
+
     /// The mode in force stands in brackets: `none [integrity] confidentiality`.
     fn parse(text: &str) -> Self {
         let chosen = text.split_whitespace().find_map(|word| word.strip_prefix('['));
@@ -144,6 +171,14 @@ impl Lockdown {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn all_are_told_as_held_or_missing() {
+        let lost: Vec<_> = missing().into_iter().map(Capability::name).collect();
+        for capability in all() {
+            assert_eq!(capability.held, !lost.contains(&capability.name), "{}", capability.name);
+        }
+    }
 
     #[test]
     fn the_effective_set_decides() {

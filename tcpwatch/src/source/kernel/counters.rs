@@ -17,6 +17,12 @@ pub fn read(netns: NetNs) -> io::Result<CountersRead> {
     Ok(CountersRead { time, netns, conntrack: conntrack(), ..parse(&snmp, &netstat) })
 }
 
+/// Packets of the calling thread's network namespace that checks of their source address have dropped.
+pub fn reverse_path_drops() -> Option<u64> {
+    let netstat = fs::read_to_string("/proc/thread-self/net/netstat").ok()?;
+    value(&netstat, "TcpExt:", "IPReversePathFilter")
+}
+
 /// `None` where nf_conntrack is not loaded, or keeps no statistics.
 fn conntrack() -> Option<ConntrackCounters> {
     let number = |name| {

@@ -7,6 +7,7 @@
 //! Asking loads nothing: a kernel without nf_tables is not asked.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::fs;
 use std::io;
 use std::path::Path;
@@ -26,6 +27,34 @@ pub fn reject_rules(netns: NetNs, has_nftables: bool) -> RejectRulesFound {
     }
     let complete = listed.is_ok() && !legacy_may_reject();
     RejectRulesFound { time, netns, rules: listed.unwrap_or_default(), complete }
+}
+
+/// A chain of nftables.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Chain {
+    pub family: &'static str,
+    pub table: String,
+    pub name: String,
+}
+
+impl fmt::Display for Chain {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {} {}", self.family, self.table, self.name)
+    }
+}
+
+/// The chains of the calling thread's network namespace, those of iptables-nft among them. Asking a kernel
+/// without nf_tables loads it.
+pub fn chains() -> io::Result<Vec<Chain>> {
+    let chains = dump_at_most(Some(NETFILTER), GET_CHAIN, &ALL_FAMILIES, MOST)?;
+    Ok(Messages(&chains).filter_map(|message| chain_of(&message)).collect())
+}
+
+fn chain_of(message: &Message<'_>) -> Option<Chain> {
+    let (family, attributes) = attributes_of(message, NEW_CHAIN)?;
+    let text = |kind| attributes.find(kind).map(string);
+    let (table, name) = (text(NFTA_CHAIN_TABLE)?, text(NFTA_CHAIN_NAME)?);
+    Some(Chain { family: family_name(family), table, name })
 }
 
 /// Whether nf_tables is loaded as a module.
@@ -262,6 +291,13 @@ mod tests {
         let [rule] = found.as_slice() else { panic!("{found:?}") };
         assert_eq!(rule.to_string(), "inet filter in handle 4");
         assert_eq!((rule.hook, rule.comment.as_deref()), (Some(FilterHook::Input), Some("why?")));
+    }
+
+    #[test]
+    fn chains_are_listed_with_their_tables() {
+        let bytes = chain(NFPROTO_INET, "in\0", 1);
+        let found: Vec<_> = Messages(&bytes).filter_map(|message| chain_of(&message)).collect();
+        assert_eq!(found.iter().map(Chain::to_string).collect::<Vec<_>>(), ["inet filter in"]);
     }
 
     #[test]

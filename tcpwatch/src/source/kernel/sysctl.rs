@@ -25,8 +25,9 @@ fn path(name: &str) -> String {
     format!("/proc/sys/{}", name.replace('.', "/"))
 }
 
-const NAMES: [&str; 21] = [
+const NAMES: [&str; 23] = [
     "net.core.somaxconn",
+    "net.ipv4.ip_forward",
     "net.ipv4.tcp_abort_on_overflow",
     "net.ipv4.tcp_fin_timeout",
     "net.ipv4.tcp_keepalive_intvl",
@@ -40,6 +41,7 @@ const NAMES: [&str; 21] = [
     "net.ipv4.tcp_migrate_req",
     "net.ipv4.tcp_synack_retries",
     "net.ipv4.tcp_syncookies",
+    "net.ipv4.tcp_tw_reuse",
     "net.netfilter.nf_conntrack_events",
     "net.netfilter.nf_conntrack_max",
     "net.netfilter.nf_conntrack_tcp_be_liberal",

@@ -59,7 +59,7 @@ impl Tried {
         Err(format!("{how}: other words than before\n{diff}").into())
     }
 
-    /// No firm cause in `other` that the whole does not claim of the same reset.
+    /// No firm cause in `other` that the whole does not claim of the same reset, in as many words or in more general ones.
     fn claims_no_more(&self, other: &Judged, how: &str) -> Outcome {
         self.claims_no_more_than(other, how, |_, _| false)
     }
@@ -71,10 +71,11 @@ impl Tried {
         how: &str,
         is_weaker: impl Fn(&str, &str) -> bool,
     ) -> Outcome {
-        let whole = self.whole.firm();
+        let (firm, all) = (self.whole.firm(), self.whole.causes());
         for (reset, cause) in other.firm() {
-            let was = whole.get(&reset).copied().unwrap_or("no firm cause");
-            if was != cause && !is_weaker(was, cause) {
+            let was = firm.get(&reset).copied().unwrap_or("no firm cause");
+            let is_general = all.get(&reset).is_some_and(|was| GENERAL.contains(&(*was, cause)));
+            if was != cause && !is_general && !is_weaker(was, cause) {
                 return Err(format!("{how}: {reset}: {cause} is claimed; it was {was}").into());
             }
         }
@@ -82,9 +83,19 @@ impl Tried {
     }
 }
 
+/// Where the first is true, so is the second, which says less: what is known of the time before or of others is missing.
+const GENERAL: &[(&str, &str)] = &[
+    ("keep-alive-race", "peer-wrote-after-close"),
+    ("keep-alive-race", "wrote-after-peer-close"),
+    ("probe", "peer-reset"),
+    ("scan", "no-listener"),
+];
+
 /// It is judged.
 fn is_reset(event: &Event) -> bool {
-    matches!(event, Event::RstSent(_) | Event::RstReceived(_) | Event::ConnectionAborted(_))
+    let of_tcp =
+        matches!(event, Event::RstSent(_) | Event::RstReceived(_) | Event::ConnectionAborted(_));
+    of_tcp || matches!(event, Event::PacketRejected(_))
 }
 
 /// The fact of which one is lost when this event is. What no hook and no line of a recording can lose has none.
