@@ -6,7 +6,6 @@ use std::process::Command;
 
 use nix::errno::Errno;
 use nix::sys::prctl::set_keepcaps;
-use nix::sys::resource::{Resource, setrlimit};
 use nix::unistd::{Gid, Uid, setgroups, setresgid, setresuid};
 
 /// A capability, by its bit (include/uapi/linux/capability.h).
@@ -38,7 +37,7 @@ pub(crate) fn restrict(command: &mut Command, capabilities: &[Capability]) {
 
 fn become_nobody(set: u64) -> io::Result<()> {
     // Before 5.11 the kernel counts what programs take against this limit.
-    setrlimit(Resource::RLIMIT_MEMLOCK, libc::RLIM_INFINITY, libc::RLIM_INFINITY)?;
+    lock_any_memory()?;
     (0..u64::BITS).filter(|bit| set & 1 << bit == 0).try_for_each(never_again)?;
     set_keepcaps(true)?;
     setgroups(&[])?;
@@ -47,6 +46,13 @@ fn become_nobody(set: u64) -> io::Result<()> {
     setresuid(user, user, user)?;
     hold(set)?;
     (0..u64::BITS).filter(|bit| set & 1 << bit != 0).try_for_each(through_exec)?;
+    Ok(())
+}
+
+fn lock_any_memory() -> io::Result<()> {
+    let unlimited = libc::rlimit { rlim_cur: libc::RLIM_INFINITY, rlim_max: libc::RLIM_INFINITY };
+    // SAFETY: the struct is alive until the call returns.
+    Errno::result(unsafe { libc::setrlimit(libc::RLIMIT_MEMLOCK, &raw const unlimited) })?;
     Ok(())
 }
 
