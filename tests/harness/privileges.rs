@@ -28,7 +28,7 @@ pub fn set_of(capabilities: &[Capability]) -> u64 {
 /// The user and the group that own nothing.
 pub const NOBODY: u32 = 65_534;
 
-/// Starts the command as nobody, with exactly these.
+/// Starts the command as nobody, with exactly these, and with as much memory for eBPF as root may take.
 pub(crate) fn restrict(command: &mut Command, capabilities: &[Capability]) {
     let set = set_of(capabilities);
     // SAFETY: between fork and exec the closure makes system calls and touches no lock or heap.
@@ -36,6 +36,8 @@ pub(crate) fn restrict(command: &mut Command, capabilities: &[Capability]) {
 }
 
 fn become_nobody(set: u64) -> io::Result<()> {
+    // Before 5.11 the kernel counts what programs take against this limit.
+    lock_any_memory()?;
     (0..u64::BITS).filter(|bit| set & 1 << bit == 0).try_for_each(never_again)?;
     set_keepcaps(true)?;
     setgroups(&[])?;
@@ -44,6 +46,13 @@ fn become_nobody(set: u64) -> io::Result<()> {
     setresuid(user, user, user)?;
     hold(set)?;
     (0..u64::BITS).filter(|bit| set & 1 << bit != 0).try_for_each(through_exec)?;
+    Ok(())
+}
+
+fn lock_any_memory() -> io::Result<()> {
+    let unlimited = libc::rlimit { rlim_cur: libc::RLIM_INFINITY, rlim_max: libc::RLIM_INFINITY };
+    // SAFETY: the struct is alive until the call returns.
+    Errno::result(unsafe { libc::setrlimit(libc::RLIMIT_MEMLOCK, &raw const unlimited) })?;
     Ok(())
 }
 

@@ -3,6 +3,8 @@
 use std::io;
 use std::path::PathBuf;
 
+use rustix::process::{Resource, getrlimit};
+
 use super::capabilities::{self, Capability, Lockdown};
 use crate::btf::BtfError;
 
@@ -21,6 +23,12 @@ pub enum OpenError {
          does that. Run it privileged, or with seccomp=unconfined"
     )]
     Filtered,
+    #[error(
+        "the kernel refuses our programs although every capability is there. Before Linux 5.11 it limits the memory \
+         they may take: raise that limit (LimitMEMLOCK=infinity, ulimit -l unlimited) or give CAP_SYS_RESOURCE. Else a \
+         seccomp filter of the container runtime does it: run it privileged, or with seccomp=unconfined"
+    )]
+    LimitedOrFiltered,
     #[error(
         "kernel lockdown is in confidentiality mode, which keeps kernel memory from every program. What remains are \
          the kernel's counters (nstat -az), sockets (ss -tan) and conntrack events (conntrack -E); to explain resets \
@@ -54,7 +62,11 @@ pub(super) fn refuse_hopeless() -> Result<(), OpenError> {
 
 /// bpf(2) said EPERM.
 pub(super) fn not_permitted() -> OpenError {
-    missing_to_watch().map_or(OpenError::Filtered, OpenError::Capability)
+    match missing_to_watch() {
+        Some(missing) => OpenError::Capability(missing),
+        None if getrlimit(Resource::Memlock).current.is_some() => OpenError::LimitedOrFiltered,
+        None => OpenError::Filtered,
+    }
 }
 
 /// A capability without which nothing is seen, and which this process lacks.
@@ -75,6 +87,8 @@ mod tests {
         assert!(text.contains("/sys/kernel/btf/vmlinux") && text.contains("--btf FILE"), "{text}");
         let text = OpenError::Capability(Capability::Perfmon).to_string();
         assert!(text.starts_with("CAP_PERFMON is missing") && text.contains("sudo"), "{text}");
+        let text = OpenError::LimitedOrFiltered.to_string();
+        assert!(text.contains("LimitMEMLOCK=infinity") && text.contains("seccomp"), "{text}");
         assert!(OpenError::LockedDown.to_string().contains("What remains"));
     }
 }
