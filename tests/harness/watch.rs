@@ -11,7 +11,7 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread::{self, JoinHandle};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use nix::fcntl::{FcntlArg, FdFlag, OFlag, fcntl};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -21,7 +21,7 @@ use nix::unistd::{Pid, pipe2};
 use serde_json::Value;
 
 use crate::namespace::Namespace;
-use crate::patience::{PATIENCE, wait_for};
+use crate::patience::{PATIENCE, idle, wait_for};
 use crate::privileges::{Capability, restrict};
 use crate::recording;
 use crate::report::Report;
@@ -48,7 +48,15 @@ impl Watch {
         Self::with(namespaces, &[])
     }
 
-    /// The same, with further options.
+    /// The same, and lets pass what a reset may take on its way: one that arrives sooner may have left unseen, and is not
+    /// said to come from elsewhere.
+    pub fn settled_on(namespaces: &[&Namespace]) -> Self {
+        let watch = Self::on(namespaces);
+        idle(TRANSIT);
+        watch
+    }
+
+    /// The same as [`Watch::on`], with further options.
     pub fn with(namespaces: &[&Namespace], options: &[&str]) -> Self {
         let mut command = Command::new(program());
         command.args(["rst", "-o", "json"]).args(options);
@@ -250,6 +258,9 @@ impl Watch {
         format!("namespaces:\n{}tcpwatch said:\n{lines}on stderr:\n{stderr}", self.scene)
     }
 }
+
+/// As long as tcpwatch holds it possible, and some more.
+const TRANSIT: Duration = Duration::from_millis(150);
 
 /// All that a tcpwatch said.
 pub struct Said {

@@ -109,7 +109,7 @@ fn a_rule_that_speaks_for_a_host_elsewhere_is_told_or_at_least_doubted(ip: Ip) {
     let pair = Pair::joined(ip);
     let elsewhere = at(ip.address(200, 1), PORT);
     pair.client.ip(&format!("route add {} via {}", elsewhere.ip(), pair.address().ip()));
-    let watch = Watch::on(&[&pair.client]);
+    let watch = Watch::settled_on(&[&pair.client]);
     let before = pair.client.counters();
 
     rejects(&pair.client, "output", "");

@@ -31,7 +31,7 @@ scenarios! {
 fn a_host_elsewhere_that_refuses_is_named(ip: Ip) {
     let host = Host::alone(ip);
     let remote = Remote::beside(ip, &host.namespace);
-    let watch = Watch::on(&[&host.namespace]);
+    let watch = Watch::settled_on(&[&host.namespace]);
     let before = host.namespace.counters();
 
     let (dialled, far) = remote.answers(&host.namespace, |far| {
@@ -50,7 +50,7 @@ fn a_host_elsewhere_that_refuses_is_named(ip: Ip) {
 fn a_reset_from_elsewhere_is_the_peers(ip: Ip) {
     let host = Host::alone(ip);
     let remote = Remote::beside(ip, &host.namespace);
-    let watch = Watch::on(&[&host.namespace]);
+    let watch = Watch::settled_on(&[&host.namespace]);
     let before = host.namespace.counters();
 
     let (mut client, mut far) = remote.is_dialled(&host.namespace);
@@ -70,7 +70,7 @@ fn a_reset_from_elsewhere_is_the_peers(ip: Ip) {
 fn a_request_behind_the_close_of_a_server_elsewhere_is_a_keep_alive_race(ip: Ip) {
     let host = Host::alone(ip);
     let remote = Remote::beside(ip, &host.namespace);
-    let watch = Watch::on(&[&host.namespace]);
+    let watch = Watch::settled_on(&[&host.namespace]);
     let before = host.namespace.counters();
 
     let (mut client, mut far) = asked_and_answered(&host, &remote);
@@ -94,7 +94,7 @@ fn a_request_behind_the_close_of_a_server_elsewhere_is_a_keep_alive_race(ip: Ip)
 fn a_write_right_behind_the_close_of_a_peer_elsewhere_was_written_after_it(ip: Ip) {
     let host = Host::alone(ip);
     let remote = Remote::beside(ip, &host.namespace);
-    let watch = Watch::on(&[&host.namespace]);
+    let watch = Watch::settled_on(&[&host.namespace]);
     let before = host.namespace.counters();
 
     let (mut client, mut far) = asked_and_answered(&host, &remote);
@@ -113,7 +113,7 @@ fn a_write_right_behind_the_close_of_a_peer_elsewhere_was_written_after_it(ip: I
 fn a_reset_behind_an_acknowledged_close_is_the_peers(ip: Ip) {
     let host = Host::alone(ip);
     let remote = Remote::beside(ip, &host.namespace);
-    let watch = Watch::on(&[&host.namespace]);
+    let watch = Watch::settled_on(&[&host.namespace]);
     let before = host.namespace.counters();
 
     let (client, mut far) = asked_and_answered(&host, &remote);
@@ -131,7 +131,7 @@ fn a_reset_behind_an_acknowledged_close_is_the_peers(ip: Ip) {
 fn a_contact_without_a_word_is_a_probe(ip: Ip) {
     let host = Host::alone(ip);
     let remote = Remote::beside(ip, &host.namespace);
-    let watch = Watch::on(&[&host.namespace]);
+    let watch = Watch::settled_on(&[&host.namespace]);
     let before = host.namespace.counters();
 
     let listener = host.namespace.listen(remote.neighbour());
@@ -149,7 +149,7 @@ fn a_contact_without_a_word_is_a_probe(ip: Ip) {
 fn a_contact_that_was_never_accepted_is_a_probe(ip: Ip) {
     let host = Host::alone(ip);
     let remote = Remote::beside(ip, &host.namespace);
-    let watch = Watch::on(&[&host.namespace]);
+    let watch = Watch::settled_on(&[&host.namespace]);
     let before = host.namespace.counters();
 
     let listener = host.namespace.listen(remote.neighbour());
@@ -168,7 +168,7 @@ fn a_contact_that_was_never_accepted_is_a_probe(ip: Ip) {
 fn a_handshake_reset_by_its_client_is_a_probe_where_it_is_seen(ip: Ip) {
     let host = Host::alone(ip);
     let remote = Remote::beside(ip, &host.namespace);
-    let watch = Watch::on(&[&host.namespace]);
+    let watch = Watch::settled_on(&[&host.namespace]);
     let before = host.namespace.counters();
 
     let _listener = host.namespace.listen(remote.neighbour());
@@ -191,7 +191,7 @@ fn a_handshake_reset_by_its_client_is_a_probe_where_it_is_seen(ip: Ip) {
 fn a_reset_with_another_hop_count_is_suspected_where_packets_are_seen(ip: Ip) {
     let host = Host::alone(ip);
     let remote = Remote::beside(ip, &host.namespace);
-    let watch = Watch::on(&[&host.namespace]);
+    let watch = Watch::settled_on(&[&host.namespace]);
     let before = host.namespace.counters();
 
     let (client, mut far) = remote.is_dialled(&host.namespace);

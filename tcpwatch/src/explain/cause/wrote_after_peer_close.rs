@@ -47,7 +47,7 @@ impl Explains for WroteAfterPeerClose {
             ("peer-reset", "all that this host wrote had been acknowledged"),
         ],
         advice: Advice {
-            now: "open a new connection; what was not acknowledged was not processed",
+            now: "open a new connection; what was not acknowledged may have been processed all the same: repeat only what may be repeated",
             fix: "stop writing at the end of the stream: read() gave 0 bytes, or poll() says POLLRDHUP",
             trade_off: "",
             do_not: "take EPIPE or SIGPIPE for a network problem; ignore them and write on",
