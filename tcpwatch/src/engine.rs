@@ -97,6 +97,7 @@ impl Engine {
         for gone in self.leaving.release(event) {
             self.close_in(gone.netns, conclusions);
             self.memory.forget(gone.netns);
+            self.refusals.forget(gone.netns);
         }
     }
 
@@ -309,6 +310,33 @@ mod tests {
             Story::new().after(500).opens("0.0.0.0:80").after(100).closes("0.0.0.0:80", None);
         let next = story.after(5).vanishes(1).after(1).namespace(1, &["10.0.0.1"], true);
         assert_eq!(next.after(1).syn_meets_nobody(SERVER, CLIENT).code(), "no-listener");
+    }
+
+    #[test]
+    fn a_port_that_opens_in_the_next_namespace_was_not_late() {
+        for judged_after in [3, 300] {
+            let story = Story::new().after(5).syn_meets_nobody(SERVER, CLIENT);
+            let next = story.after(judged_after).vanishes(1).after(1).opens("0.0.0.0:80");
+            assert!(next.amendments().is_empty(), "{judged_after}");
+        }
+    }
+
+    #[test]
+    fn a_reset_whose_sender_is_not_judged_yet_is_not_from_elsewhere() {
+        let (service, old) = ("10.96.0.1:80", "10.0.0.2:80");
+        let story = Story::new().finds("0.0.0.0:80").loses_entry(CLIENT, service, old, removed(50));
+        let story = story.after(500).data_meets_listener(SERVER, CLIENT, 77).within(2);
+        let story = story.namespace(2, &["10.0.0.9"], false).receives(
+            CLIENT,
+            service,
+            77,
+            TcpState::Established,
+        );
+        // Its namespace ends at once, and its number is given away.
+        let verdicts = story.vanishes(2).namespace(2, &["10.0.0.8"], true).verdicts();
+        let received = verdicts.iter().find(|verdict| verdict.direction == Direction::Received);
+        let finding = &received.expect("it is judged").finding;
+        assert!(matches!(finding, Finding::Unexplained { .. }), "{finding:?}");
     }
 
     #[test]

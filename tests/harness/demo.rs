@@ -79,8 +79,10 @@ pub struct Ended {
 }
 
 impl Ended {
+    /// However its lines were broken.
     pub fn has_said(&self, words: &str) {
-        assert!(self.said.contains(words), "it never said `{words}`, but:\n{self}");
+        let said: Vec<_> = self.said.split_whitespace().collect();
+        assert!(said.join(" ").contains(words), "it never said `{words}`, but:\n{self}");
     }
 
     pub fn has_complained(&self, words: &str) {

@@ -88,6 +88,12 @@ impl Refusals {
             .collect()
     }
 
+    /// What opens under this number from now on is of another namespace.
+    pub(super) fn forget(&mut self, netns: NetNs) {
+        self.by_dialled.retain(|(of, _), _| *of != netns);
+        self.order.retain(|(_, of, _)| *of != netns);
+    }
+
     /// Bounds the memory by age, and a scan's by number.
     fn forget_before(&mut self, time: Time) {
         while let Some((since, netns, dialled)) = self.order.front().copied() {

@@ -13,6 +13,9 @@ pub(super) struct Leaving(Vec<(Time, NamespaceVanished)>);
 impl Leaving {
     /// It may be forgotten after `due`.
     pub(super) fn hold(&mut self, gone: NamespaceVanished, due: Time) {
+        if self.0.len() == KEPT {
+            self.0[0].0 = Time(0);
+        }
         self.0.push((due, gone));
     }
 
@@ -25,6 +28,9 @@ impl Leaving {
         self.0.extract_if(.., over).map(|(_, gone)| gone).collect()
     }
 }
+
+/// Namespaces that go within a moment; of more, which no host has, the first is forgotten early.
+const KEPT: usize = 4_096;
 
 /// The namespace that is alive, or it could not have told this.
 fn lives_in(event: &Event) -> Option<NetNs> {

@@ -232,11 +232,12 @@ impl<'a> Case<'a> {
     }
 
     /// Could the reset have been sent by this host all the same? Then it was not from elsewhere: resets sent are not
-    /// seen whole, or the remote address is one of this host's.
+    /// seen whole, or the remote address is one of this host's, or its sender is known and only not judged yet.
     pub fn may_be_from_here(&self) -> bool {
         self.unseen_senders().next().is_some()
             || self.is_here(self.flow().remote.addr)
             || !self.would_know_sender()
+            || self.received().is_some_and(|rst| self.memory.flows.sender_of(rst).is_some())
     }
 
     /// This host, had it sent the reset and translated it on the way, would be known for it by its numbers.
@@ -411,7 +412,7 @@ impl<'a> Case<'a> {
         let looked_up = rst.owner.as_deref().filter(|owner| owner.pid == task.pid);
         let known = looked_up
             .or_else(|| self.serving(task.pid))
-            .or_else(|| self.memory.owners.process(task, rst.time));
+            .or_else(|| self.memory.owners.process(task, rst.netns, rst.time));
         let named = Owner::from(task);
         Some(known.map_or_else(|| named.clone(), |known| named.clone().completed_by(known)))
     }

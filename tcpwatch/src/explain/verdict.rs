@@ -82,7 +82,7 @@ impl Verdict {
     pub fn owner_phrase(&self) -> String {
         match (&self.owner, self.owner_status) {
             (Some(owner), _) => format!(", {}", owner.in_place()),
-            (None, OwnerStatus::Gone) => ", no process holds it any more".to_owned(),
+            (None, OwnerStatus::Gone) => ", no process was found to hold it".to_owned(),
             (None, _) => String::new(),
         }
     }

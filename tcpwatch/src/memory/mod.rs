@@ -69,17 +69,17 @@ impl Memory {
             }
             Event::ConnectionAborted(e) => {
                 self.accounts.sent(e.netns);
-                self.owners.learn(e.time, e.owner.as_deref());
+                self.owners.learn(e.time, e.netns, e.owner.as_deref());
                 self.flows.aborted(e);
             }
             Event::AcceptQueueOverflowed(e) => self.overflows.overflowed(e),
             Event::HandshakeAckRefused(e) => self.handshakes.refused(e),
             Event::ListenerFound(e) => {
-                self.owners.learn(e.time, e.owner.as_ref());
+                self.owners.learn(e.time, e.netns, e.owner.as_ref());
                 self.listeners.found(e);
             }
             Event::ListenerOpened(e) => {
-                self.owners.learn(e.time, e.owner.as_ref());
+                self.owners.learn(e.time, e.netns, e.owner.as_ref());
                 self.listeners.opened(e);
             }
             Event::ListenerClosed(e) => self.listeners.closed(e),

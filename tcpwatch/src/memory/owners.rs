@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::bounded::History;
-use crate::event::{Owner, OwnerFound, Task, Time};
+use crate::event::{NetNs, Owner, OwnerFound, Task, Time};
 
 /// Look-ups that came back, by inode and by pid. What was learned of a process outlives it for some minutes.
 pub struct Owners {
@@ -20,6 +20,8 @@ enum Holder {
 
 struct Learned {
     at: Time,
+    /// Where it was met.
+    netns: NetNs,
     owner: Owner,
 }
 
@@ -35,7 +37,7 @@ impl Default for Owners {
 impl Owners {
     /// A socket that nobody holds any more keeps the one who did, who has let go of it or is gone.
     pub fn found(&mut self, found: &OwnerFound) {
-        self.learn(found.time, found.owner.as_ref());
+        self.learn(found.time, found.netns, found.owner.as_ref());
         let holder = found.owner.clone().map(Holder::Is);
         let nobody = (found.all_seen && self.of(found.inode).is_none()).then_some(Holder::Nobody);
         if let Some(holder) = holder.or(nobody) {
@@ -44,9 +46,14 @@ impl Owners {
     }
 
     /// Only of processes of which more than the name is known.
-    pub fn learn(&mut self, at: Time, owner: Option<&Owner>) {
-        if let Some(owner) = owner.filter(|owner| owner.started.is_some()) {
-            self.by_pid.push(at, owner.pid, Learned { at, owner: owner.clone() });
+    pub fn learn(&mut self, at: Time, netns: NetNs, owner: Option<&Owner>) {
+        let Some(owner) = owner.filter(|owner| owner.started.is_some()) else { return };
+        let known = self.by_pid.latest_mut(&owner.pid).is_some_and(|latest| {
+            let same = latest.netns == netns && latest.owner.started == owner.started;
+            same && latest.owner.command == owner.command && latest.at.distance(at) <= NEWS
+        });
+        if !known {
+            self.by_pid.push(at, owner.pid, Learned { at, netns, owner: owner.clone() });
         }
     }
 
@@ -63,12 +70,14 @@ impl Owners {
     }
 
     /// What was learned of the process of a task that ran at `time`. A pid is given to another process only after all
-    /// others had their turn; one of the same name within minutes is taken for the same.
-    pub fn process(&self, task: &Task, time: Time) -> Option<&Owner> {
+    /// others had their turn; one of the same name and user in the same namespace within minutes is taken for the same.
+    pub fn process(&self, task: &Task, netns: NetNs, time: Time) -> Option<&Owner> {
         let is_it = |learned: &&Learned| {
             let owner = &learned.owner;
             let lived = owner.started.is_some_and(|started| started <= time);
-            lived && owner.command == task.command && learned.at.distance(time) <= REMEMBERED
+            let is_alike = owner.command == task.command && learned.netns == netns;
+            let may_be = owner.uid.is_none_or(|uid| uid == task.uid);
+            lived && is_alike && may_be && learned.at.distance(time) <= REMEMBERED
         };
         self.by_pid.of(task.pid).rev().find(is_it).map(|learned| &learned.owner)
     }
@@ -77,13 +86,15 @@ impl Owners {
 /// Look-ups of inodes answer a question asked milliseconds ago. Those of processes are wanted when one is gone.
 const REMEMBERED: Duration = Duration::from_mins(10);
 
+/// Who is met again and again is written down once in this time.
+const NEWS: Duration = Duration::from_mins(1);
+
 /// Processes and sockets remembered.
 const CAPACITY: usize = 16_384;
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::event::NetNs;
 
     fn nginx() -> Owner {
         let exe = Some("/usr/sbin/nginx".to_owned());
@@ -104,7 +115,7 @@ mod tests {
     }
 
     fn knows(owners: &Owners, pid: u32, command: &str, time: Time) -> bool {
-        owners.process(&task(pid, command), time).is_some()
+        owners.process(&task(pid, command), NetNs(1), time).is_some()
     }
 
     #[test]
@@ -134,16 +145,21 @@ mod tests {
         assert!(!knows(&owners, 77, "curl", seconds(11)), "another name");
         assert!(!knows(&owners, 78, "nginx", seconds(11)), "another pid");
         assert!(!knows(&owners, 77, "nginx", seconds(4)), "not started yet");
+        assert!(
+            owners.process(&task(77, "nginx"), NetNs(2), seconds(11)).is_none(),
+            "of another pod"
+        );
     }
 
     #[test]
     fn the_one_that_lived_then_is_meant() {
         let mut owners = Owners::default();
-        owners.learn(seconds(10), Some(&nginx()));
+        owners.learn(seconds(10), NetNs(1), Some(&nginx()));
         let later = Owner { exe: Some("/opt/nginx".into()), started: Some(seconds(20)), ..nginx() };
-        owners.learn(seconds(21), Some(&later));
-        let exe =
-            |time| owners.process(&task(77, "nginx"), time).and_then(|owner| owner.exe.clone());
+        owners.learn(seconds(21), NetNs(1), Some(&later));
+        let exe = |time| {
+            owners.process(&task(77, "nginx"), NetNs(1), time).and_then(|owner| owner.exe.clone())
+        };
         assert_eq!(exe(seconds(12)).as_deref(), Some("/usr/sbin/nginx"));
         assert_eq!(exe(seconds(22)).as_deref(), Some("/opt/nginx"));
     }
@@ -151,7 +167,7 @@ mod tests {
     #[test]
     fn a_name_alone_is_not_worth_remembering() {
         let mut owners = Owners::default();
-        owners.learn(seconds(10), Some(&Owner::named(77, "nginx")));
+        owners.learn(seconds(10), NetNs(1), Some(&Owner::named(77, "nginx")));
         assert!(!knows(&owners, 77, "nginx", seconds(10)));
     }
 }

@@ -49,6 +49,7 @@ struct Known {
 impl Inventory {
     /// Knows nothing yet. Where the host's files are elsewhere, `host_root` says where.
     pub fn new(host_root: Option<PathBuf>) -> Self {
+        let sees_all = procfs::shows_all() && capabilities::see_all_files();
         Self {
             known: BTreeMap::new(),
             missing: BTreeMap::new(),
@@ -58,7 +59,7 @@ impl Inventory {
             reactions: Pace::new(LOOK_FLOOR, 20),
             scanned: 0,
             names: Names::new(host_root),
-            sees_all: procfs::shows_all() && capabilities::see_all_files(),
+            sees_all,
         }
     }
 
@@ -85,7 +86,10 @@ impl Inventory {
     pub fn refresh(&mut self, netns: NetNs, out: &mut Vec<Event>) {
         let Some(known) = self.known.get_mut(&netns) else { return };
         let Ok(details) = known.place.enter(Details::read) else { return };
-        let pod = self.names.pod_of(&known.place.pids);
+        // It does not move to another pod.
+        let (pids, pod) = (&known.place.pids, known.told.pod.clone());
+        let few = || (pids.len() <= FEW).then_some(pids);
+        let pod = pod.or_else(|| self.names.pod_of(few()?));
         let now = NamespaceDescribed { time: clock::now(), pod, ..known.describe(details) };
         if !is_same(&now, &known.told) {
             known.told = now.clone();
@@ -132,9 +136,9 @@ impl Inventory {
         }));
     }
 
-    /// Who a process is. `None`: it is gone.
+    /// Who a process is, by the number the hooks tell. `None`: it is gone, or here numbers are those of a container.
     pub fn process(&mut self, pid: u32) -> Option<Owner> {
-        self.names.owner(pid)
+        procfs::shows_all().then(|| self.names.owner(pid)).flatten()
     }
 
     /// Namespaces that held this address when they were told of last.
@@ -248,6 +252,9 @@ impl Known {
         }
     }
 }
+
+/// A pod that is described before its first process may be known by these later; more are not worth asking each time.
+const FEW: usize = 16;
 
 /// All the same but for the time.
 fn is_same(now: &NamespaceDescribed, then: &NamespaceDescribed) -> bool {

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::{clock, procfs};
+use super::{capabilities, clock, procfs};
 use crate::event::{NamedPod, Owner, PodName, Time, Workload};
 
 /// Names by uid and by id, read again when one is missing.
@@ -18,6 +18,8 @@ use crate::event::{NamedPod, Owner, PodName, Time, Workload};
 pub struct Names {
     /// Where the host's own files are.
     roots: Vec<PathBuf>,
+    /// All processes of this host can be looked at.
+    sees_all: bool,
     listed: Option<Time>,
     /// By uid.
     pods: HashMap<String, PodFolder>,
@@ -43,7 +45,8 @@ impl Names {
     /// With `host_root` the host's files are there; else at `/`, or where the first process has its own `/`.
     pub fn new(host_root: Option<PathBuf>) -> Self {
         let roots = host_root.map_or_else(procfs::roots, |root| vec![root]);
-        Self { roots, listed: None, pods: HashMap::new(), containers: HashMap::new() }
+        let sees_all = procfs::shows_all() && capabilities::see_all_files();
+        Self { roots, sees_all, listed: None, pods: HashMap::new(), containers: HashMap::new() }
     }
 
     /// Who a process is, with the names of its pod and its container. `None`: it is gone.
@@ -53,8 +56,11 @@ impl Names {
         Some(owner)
     }
 
-    /// The pod that all of these processes are in.
+    /// The pod that all of these processes are in. Others that cannot be seen may be elsewhere: then nobody can tell.
     pub fn pod_of(&mut self, pids: &[u32]) -> Option<NamedPod> {
+        if !self.sees_all {
+            return None;
+        }
         let mut cgroups = pids.iter().filter_map(|pid| procfs::cgroup(*pid));
         let mut uids = cgroups.by_ref().map(|path| Workload::of(&path).pod.map(|pod| pod.uid));
         let uid = uids.next()??;
