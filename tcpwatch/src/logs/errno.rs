@@ -40,7 +40,7 @@ pub(super) const PATTERNS: &[Pattern] = &[
     errno(
         "ECONNABORTED, Software caused connection abort, errno 103",
         concat!(r"\bECONNABORTED\b|(?i)\bsoftware caused connection abort\b|", number!("103")),
-        Kind::Destroyed,
+        Kind::Aborted,
     ),
     errno(
         "EADDRNOTAVAIL, Cannot assign requested address, errno 99",
@@ -79,6 +79,11 @@ mod tests {
             ("connect(): Network is unreachable", "errno: NoRoute connecting unsaid"),
             ("bind: Cannot assign requested address", "errno: NoPort unsaid unsaid"),
             ("ETIMEDOUT", "errno: TimedOut unsaid unsaid"),
+            ("code: 'ECONNABORTED'", "errno: Aborted unsaid unsaid"),
+            (
+                "ConnectionAbortedError: [Errno 103] Software caused connection abort",
+                "errno: Aborted unsaid unsaid",
+            ),
             ("errno 1044", "nothing"),
         ]);
     }

@@ -43,7 +43,11 @@ pub(super) const PATTERNS: &[Pattern] = &[
         Kind::ClosedEarly,
     )
     .reading(),
-    java("Software caused connection abort", r"\bSoftware caused connection abort\b", Kind::Destroyed),
+    java(
+        "SocketException: Software caused connection abort",
+        r"(?:SocketException|IOException): Software caused connection abort\b",
+        Kind::Aborted,
+    ),
 ];
 
 #[cfg(test)]
@@ -92,7 +96,7 @@ mod tests {
             ),
             (
                 "java.net.SocketException: Software caused connection abort: socket write error",
-                "Java: Destroyed unsaid unsaid",
+                "Java: Aborted unsaid unsaid",
             ),
         ]);
     }

@@ -19,8 +19,8 @@ pub enum Kind {
     ClosedEarly,
     /// The client of a server or proxy went away.
     ClientLeft,
-    /// This host destroyed its own socket.
-    Destroyed,
+    /// It was given up on this host; by the program itself or by somebody else, the words do not tell.
+    Aborted,
     Refused,
     /// It did not come about; why, the words do not tell.
     NotConnected,
@@ -44,21 +44,23 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// `None`: the words are about no failure of a connection.
+    /// `None`: the words are about no failure of a connection, or do not tell of which kind.
     pub fn symptom(self) -> Option<Symptom> {
         match self {
-            Self::Reset
-            | Self::ResetAtStart
-            | Self::ResetByClient
-            | Self::BrokenPipe
-            | Self::Destroyed => Some(Symptom::Reset),
+            Self::Reset | Self::ResetAtStart | Self::ResetByClient | Self::BrokenPipe => {
+                Some(Symptom::Reset)
+            }
             Self::Refused | Self::NotConnected => Some(Symptom::Refused),
             Self::DialTimedOut | Self::PeerSilent | Self::TimedOut | Self::TookTooLong => {
                 Some(Symptom::TimedOut)
             }
             Self::NoRoute => Some(Symptom::NoRoute),
             Self::Ended | Self::ClosedEarly | Self::ClientLeft => Some(Symptom::ClosedEarly),
-            Self::NotTried | Self::NoPort | Self::ClosedHere | Self::StreamReset => None,
+            Self::Aborted
+            | Self::NotTried
+            | Self::NoPort
+            | Self::ClosedHere
+            | Self::StreamReset => None,
         }
     }
 
@@ -67,7 +69,6 @@ impl Kind {
         match self {
             Self::Reset | Self::ResetAtStart | Self::ResetByClient => Some(Errno::ECONNRESET),
             Self::BrokenPipe => Some(Errno::EPIPE),
-            Self::Destroyed => Some(Errno::ECONNABORTED),
             Self::Refused => Some(Errno::ECONNREFUSED),
             Self::DialTimedOut | Self::PeerSilent | Self::TimedOut => Some(Errno::ETIMEDOUT),
             Self::NoRoute => Some(Errno::EHOSTUNREACH),
@@ -99,8 +100,8 @@ impl Kind {
             Self::ClientLeft => {
                 "The client closed the connection before it had its answer. That takes no RST; one follows when it is written to all the same."
             }
-            Self::Destroyed => {
-                "The connection was ended on this host by somebody who does not own it; the other end got a RST."
+            Self::Aborted => {
+                "The connection was given up on this host: by the program itself (axios says so when its own timer ran out, which takes no RST), or somebody who does not own the socket destroyed it, and the other end got a RST."
             }
             Self::Refused => {
                 "The attempt to connect was answered with a RST, or with an ICMP message (a service without endpoints, a REJECT rule), which takes no RST and is not shown by tcpwatch."
@@ -148,7 +149,7 @@ impl Kind {
             Self::BrokenPipe => AFTER_THE_END,
             Self::ClosedEarly => EARLY,
             Self::ClientLeft => &["peer-wrote-after-close", "wrote-after-peer-close"],
-            Self::Destroyed => &["admin-destroyed"],
+            Self::Aborted => &["admin-destroyed"],
             Self::Refused | Self::NotConnected => REFUSED,
             Self::PeerSilent | Self::TimedOut => &["keepalive-timeout"],
             Self::DialTimedOut

@@ -133,6 +133,12 @@ pub(super) const PATTERNS: &[Pattern] = &[
     )
     .reading()
     .downstream(),
+    nginx(
+        "accept4() failed (103: Software caused connection abort)",
+        r"\baccept4?\(\) failed \(103: ",
+        Kind::Aborted,
+    )
+    .downstream(),
     nginx("no live upstreams while connecting to upstream", r"\bno live upstreams\b", Kind::NotTried).upstream(),
     nginx(
         "upstream server temporarily disabled while connecting to upstream",
@@ -214,6 +220,10 @@ mod tests {
             (
                 "2026/11/21 12:04:31 [info] 7#7: *1 client prematurely closed connection, client: fd00::7, server: shop",
                 "nginx: ClientLeft reading downstream fd00::7",
+            ),
+            (
+                "2026/11/21 12:04:31 [error] 7#7: accept4() failed (103: Software caused connection abort)",
+                "nginx: Aborted unsaid downstream",
             ),
         ]);
     }

@@ -169,7 +169,7 @@ fn symptom(found: &Found) -> String {
     match (kind.symptom(), kind.errno()) {
         (Some(symptom), Some(errno)) => format!("{}, {errno}", symptom.name()),
         (Some(symptom), None) => symptom.name().to_owned(),
-        (None, _) => "no failure of a connection".to_owned(),
+        (None, _) => "none that these words tell".to_owned(),
     }
 }
 
@@ -253,6 +253,13 @@ What it says
     }
 
     #[test]
+    fn what_the_words_do_not_tell_is_not_told() {
+        let text = full(&found("code: 'ECONNABORTED'"), Paint::PLAIN, 100);
+        assert!(text.contains("\n  symptom    none that these words tell\n"), "{text}");
+        assert!(text.contains("by the program itself (axios"), "{text}");
+    }
+
+    #[test]
     fn a_log_is_told_by_its_words() {
         let mut tally = Tally::default();
         for line in ["ECONNRESET", "x", "ECONNRESET", "no live upstreams"] {
@@ -277,9 +284,11 @@ What it says
     #[test]
     fn each_object_fits_the_schema() {
         let schema = Schema::published("verdict");
-        for line in
-            ["dial tcp 10.0.0.5:80: connect: connection refused", "no live upstreams", "ETIMEDOUT"]
-        {
+        for line in [
+            "dial tcp 10.0.0.5:80: connect: connection refused",
+            "no live upstreams",
+            "ECONNABORTED",
+        ] {
             let value = serde_json::from_str(&json_line(&object(&found(line)))).unwrap();
             assert_eq!(schema.complaints(&value), Vec::<String>::new(), "{line}");
         }
