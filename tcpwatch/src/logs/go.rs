@@ -64,6 +64,10 @@ mod tests {
                 "Go: Reset reading unsaid 10.0.0.5:8080",
             ),
             (
+                "http: read tcp 10.0.0.5:443->10.0.0.9:51512: read: connection reset by peer",
+                "Go: Reset reading unsaid 10.0.0.5:443",
+            ),
+            (
                 "write tcp [fd00::9]:40000->[fd00::5]:8080: write: broken pipe",
                 "Go: BrokenPipe writing unsaid [fd00::5]:8080",
             ),
@@ -89,8 +93,8 @@ mod tests {
                 "Go: ClosedHere unsaid unsaid",
             ),
             (
-                "rpc error: code = Unavailable desc = error reading from server: read tcp 10.0.0.9:4->10.0.0.5:50051: read: connection reset by peer",
-                "Go: Reset reading unsaid 10.0.0.5:50051",
+                "rpc error: code = Unavailable desc = error reading from server: read tcp 10.0.0.9:40000->10.0.0.5:50051: read: connection reset by peer",
+                "Go: Reset reading unsaid 10.0.0.5",
             ),
             (
                 "rpc error: code = Unavailable desc = error reading from server: EOF",

@@ -116,7 +116,7 @@ impl Pattern {
 #[derive(Clone, Debug)]
 pub struct Reading {
     pub pattern: &'static Pattern,
-    /// Of the other end.
+    /// Of the service, or else of the other end.
     pub place: Place,
 }
 
