@@ -22,6 +22,10 @@ pub enum Kind {
     /// It was given up on this host; by the program itself or by somebody else, the words do not tell.
     Aborted,
     Refused,
+    /// The ends did not agree on TLS; TCP was in order.
+    HandshakeFailed,
+    /// So did every further attempt of a proxy; how, the words do not tell.
+    RetriesFailed,
     /// It did not come about; why, the words do not tell.
     NotConnected,
     /// Nobody answered the attempt to connect.
@@ -57,6 +61,8 @@ impl Kind {
             Self::NoRoute => Some(Symptom::NoRoute),
             Self::Ended | Self::ClosedEarly | Self::ClientLeft => Some(Symptom::ClosedEarly),
             Self::Aborted
+            | Self::HandshakeFailed
+            | Self::RetriesFailed
             | Self::NotTried
             | Self::NoPort
             | Self::ClosedHere
@@ -106,6 +112,12 @@ impl Kind {
             Self::Refused => {
                 "The attempt to connect was answered with a RST, or with an ICMP message (a service without endpoints, a REJECT rule), which takes no RST and is not shown by tcpwatch."
             }
+            Self::HandshakeFailed => {
+                "The TLS handshake failed: the ends did not agree, on a certificate or on the version mostly. The TCP connection was in order, so no RST is involved."
+            }
+            Self::RetriesFailed => {
+                "Every retry failed. How, the other flags or the details of the attempts tell, or the lines of the attempts; an answer that is worth a retry, such as a 503, counts too, and takes no RST."
+            }
             Self::NotConnected => {
                 "The connection did not come about. Mostly it was refused, which tcpwatch shows; it may also have been out of reach, which takes no RST."
             }
@@ -151,8 +163,10 @@ impl Kind {
             Self::ClientLeft => &["peer-wrote-after-close", "wrote-after-peer-close"],
             Self::Aborted => &["admin-destroyed"],
             Self::Refused | Self::NotConnected => REFUSED,
+            Self::RetriesFailed => RETRIED,
             Self::PeerSilent | Self::TimedOut => &["keepalive-timeout"],
             Self::DialTimedOut
+            | Self::HandshakeFailed
             | Self::TookTooLong
             | Self::NoRoute
             | Self::NotTried
@@ -217,6 +231,18 @@ const EARLY: &[&str] = &[
     "wrote-after-peer-close",
     "server-restarted",
     "process-killed",
+];
+
+const RETRIED: &[&str] = &[
+    "no-listener",
+    "listener-closed",
+    "server-restarted",
+    "process-killed",
+    "keep-alive-race",
+    "accept-queue-overflow",
+    "rejected-by-rule",
+    "peer-refused",
+    "peer-reset",
 ];
 
 const REFUSED: &[&str] = &[
