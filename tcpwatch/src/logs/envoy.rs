@@ -87,7 +87,7 @@ pub(super) const PATTERNS: &[Pattern] = &[
     envoy(
         "upstream_reset_before_response_started{connection_timeout}",
         r"upstream_reset_before_response_started\{connection_timeout",
-        Kind::TookTooLong,
+        Kind::ConnectTooLong,
     )
     .connecting()
     .upstream(),
@@ -112,7 +112,7 @@ pub(super) const PATTERNS: &[Pattern] = &[
     )
     .connecting()
     .upstream(),
-    envoy("reset reason: connection timeout", r"\breset reason: connection timeout\b", Kind::TookTooLong)
+    envoy("reset reason: connection timeout", r"\breset reason: connection timeout\b", Kind::ConnectTooLong)
         .connecting()
         .upstream(),
     envoy("reset reason: remote reset", r"\breset reason: (?:remote|local) reset\b", Kind::StreamReset).upstream(),
@@ -222,6 +222,10 @@ mod tests {
             (
                 "upstream connect error or disconnect/reset before headers. reset reason: remote connection failure, transport failure reason: TLS error: 268435581:SSL routines:OPENSSL_internal:CERTIFICATE_VERIFY_FAILED",
                 "Envoy: HandshakeFailed connecting upstream",
+            ),
+            (
+                "upstream connect error or disconnect/reset before headers. reset reason: connection timeout",
+                "Envoy: ConnectTooLong connecting upstream",
             ),
             ("no healthy upstream", "Envoy: NotTried unsaid upstream"),
         ]);

@@ -31,7 +31,7 @@ pub(super) const PATTERNS: &[Pattern] = &[
     java(
         "SocketTimeoutException: Connect timed out",
         r"(?i)\b(?:connect timed out|ConnectTimeoutException|HttpConnectTimeoutException)\b",
-        Kind::TookTooLong,
+        Kind::ConnectTooLong,
     )
     .connecting(),
     java("SocketTimeoutException: Read timed out", r"\bRead timed out\b|\bReadTimeoutException\b", Kind::TookTooLong)
@@ -74,7 +74,7 @@ mod tests {
             ),
             (
                 "java.net.SocketTimeoutException: Connect timed out",
-                "Java: TookTooLong connecting unsaid",
+                "Java: ConnectTooLong connecting unsaid",
             ),
             ("java.net.SocketTimeoutException: Read timed out", "Java: TookTooLong reading unsaid"),
             (

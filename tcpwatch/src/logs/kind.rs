@@ -34,6 +34,8 @@ pub enum Kind {
     PeerSilent,
     /// One of these two: the words do not tell which.
     TimedOut,
+    /// A timer of the application ran out, and there was no connection yet.
+    ConnectTooLong,
     /// A timer of the application ran out.
     TookTooLong,
     NoRoute,
@@ -55,9 +57,11 @@ impl Kind {
                 Some(Symptom::Reset)
             }
             Self::Refused | Self::NotConnected => Some(Symptom::Refused),
-            Self::DialTimedOut | Self::PeerSilent | Self::TimedOut | Self::TookTooLong => {
-                Some(Symptom::TimedOut)
-            }
+            Self::DialTimedOut
+            | Self::PeerSilent
+            | Self::TimedOut
+            | Self::ConnectTooLong
+            | Self::TookTooLong => Some(Symptom::TimedOut),
             Self::NoRoute => Some(Symptom::NoRoute),
             Self::Ended | Self::ClosedEarly | Self::ClientLeft => Some(Symptom::ClosedEarly),
             Self::Aborted
@@ -130,6 +134,9 @@ impl Kind {
             Self::TimedOut => {
                 "Nobody answered: the attempt to connect (its SYN was dropped), or what was sent later. No RST came; where TCP keepalive gave up, this host sent one."
             }
+            Self::ConnectTooLong => {
+                "A timer of the application ran out before there was a connection. Mostly nobody answered, because the SYN was dropped, and no RST is involved. Look for a full accept queue (nstat -az TcpExtListenOverflows), a full conntrack table, filters that drop, and a host that is gone or far."
+            }
             Self::TookTooLong => {
                 "A timer of the application ran out before an answer came. No RST is involved; the connection may be in good order."
             }
@@ -167,6 +174,7 @@ impl Kind {
             Self::PeerSilent | Self::TimedOut => &["keepalive-timeout"],
             Self::DialTimedOut
             | Self::HandshakeFailed
+            | Self::ConnectTooLong
             | Self::TookTooLong
             | Self::NoRoute
             | Self::NotTried

@@ -108,8 +108,8 @@ pub(super) const PATTERNS: &[Pattern] = &[
     .upstream(),
     nginx(
         "upstream timed out (110: Connection timed out) while connecting to upstream",
-        r"\bupstream timed out \(110: [^)]*\) while (?:connecting to|SSL handshaking to) upstream",
-        Kind::TookTooLong,
+        r"\bupstream timed out \(110: [^)]*\) while connecting to upstream",
+        Kind::ConnectTooLong,
     )
     .connecting()
     .upstream(),
@@ -177,7 +177,11 @@ mod tests {
             ),
             (
                 r#"2026/11/21 12:04:31 [error] 7#7: *1 upstream timed out (110: Operation timed out) while connecting to upstream, client: 10.0.0.9, upstream: "http://10.0.0.5:8080/""#,
-                "nginx: TookTooLong connecting upstream 10.0.0.5:8080",
+                "nginx: ConnectTooLong connecting upstream 10.0.0.5:8080",
+            ),
+            (
+                r#"2026/11/21 12:04:31 [error] 7#7: *1 upstream timed out (110: Operation timed out) while SSL handshaking to upstream, client: 10.0.0.9, upstream: "https://10.0.0.5:8443/""#,
+                "nginx: TookTooLong unsaid upstream 10.0.0.5:8443",
             ),
             (
                 r#"2026/11/21 12:04:31 [error] 7#7: *1 upstream prematurely closed connection while reading response header from upstream, client: 10.0.0.9, upstream: "http://10.0.0.5:8080/""#,

@@ -246,7 +246,7 @@ What it says
     fn without_a_reset_it_says_so() {
         let text = full(&found("dial tcp 10.0.0.5:80: i/o timeout"), Paint::PLAIN, 100);
         assert!(
-            text.contains("No RST is involved") && text.ends_with(&format!("{NO_RESET}\n")),
+            text.contains("no RST is involved") && text.ends_with(&format!("{NO_RESET}\n")),
             "{text}"
         );
         assert!(!text.contains("sudo"), "{text}");
