@@ -45,6 +45,8 @@ pub enum Kind {
     NoPort,
     /// The program had closed it itself.
     ClosedHere,
+    /// It is no TCP connection at all.
+    NoTcp,
     /// A stream within a connection was reset, not the connection.
     StreamReset,
 }
@@ -70,6 +72,7 @@ impl Kind {
             | Self::NotTried
             | Self::NoPort
             | Self::ClosedHere
+            | Self::NoTcp
             | Self::StreamReset => None,
         }
     }
@@ -152,6 +155,9 @@ impl Kind {
             Self::ClosedHere => {
                 "The program used a connection that it had closed itself: a matter of the program. No RST need be involved."
             }
+            Self::NoTcp => {
+                "A unix socket, a pipe or UDP. It fails with the same words, but it is no TCP connection, so no RST is involved."
+            }
             Self::StreamReset => {
                 "A stream within a connection was reset (an HTTP/2 frame), or given up by the proxy itself. The TCP connection was not, so no RST is involved."
             }
@@ -180,6 +186,7 @@ impl Kind {
             | Self::NotTried
             | Self::NoPort
             | Self::ClosedHere
+            | Self::NoTcp
             | Self::StreamReset => &[],
         }
     }
