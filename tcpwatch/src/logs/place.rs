@@ -54,13 +54,24 @@ fn all<T: Ord + ToString>(values: impl Iterator<Item = Option<T>>) -> Option<Str
 
 /// The place a line names: by the words around it, or because it names one only.
 pub(super) fn of(line: &str, side: Side) -> Place {
+    // A proxy's line that names both sides and means one of them.
+    if side == Side::Unsaid && first(&OF_CLIENTS, line).is_known() {
+        return Place::default();
+    }
     let named = if side == Side::Downstream { &*OF_CLIENTS } else { &*OF_SERVERS };
     let flow = || if side == Side::Downstream { None } else { service(&FLOW.captures(line)?) };
-    let said = || named.iter().find_map(|regex| regex.captures(line)).map(|found| place(&found));
-    let said = flow().or_else(said).filter(|place| place.is_known());
+    let said = flow().unwrap_or_else(|| first(named, line));
     // Of a proxy's two sides a lone address may be the other.
     let lone = || if side == Side::Unsaid { only(line) } else { Place::default() };
-    said.unwrap_or_else(lone)
+    if said.is_known() { said } else { lone() }
+}
+
+fn first(named: &[Regex], line: &str) -> Place {
+    named
+        .iter()
+        .find_map(|regex| regex.captures(line))
+        .map(|found| place(&found))
+        .unwrap_or_default()
 }
 
 /// Of the two ends of a connection the one with the service: the other, where this one dialled, else the lower port.
@@ -237,6 +248,8 @@ mod tests {
         assert_eq!(upstream(r#"upstream: "http://unix:/run/app.sock:/""#), "");
         assert_eq!(unsaid("version 1.2.3.4, port:99999, 300.1.1.1:80"), "");
         assert_eq!(upstream("10.0.0.5:8080"), "");
+        assert_eq!(unsaid(r#"client: 10.0.0.9, upstream: "http://10.0.0.5:8080/""#), "");
+        assert_eq!(unsaid("client: dial tcp 10.0.0.5:8080: connect"), "10.0.0.5:8080");
         assert_eq!(unsaid("10.0.0.5:8080 and again 10.0.0.5:8080"), "10.0.0.5:8080");
     }
 
