@@ -80,7 +80,13 @@ pub(super) const PATTERNS: &[Pattern] = &[
         Kind::Reset,
     )
     .reading(),
-    curl("(56) Failure when receiving data from the peer", code!("56"), Kind::Ended).reading(),
+    curl(
+        "(56) Failure when receiving data from the peer",
+        // Not what a proxy answered: `Received HTTP code 503 from proxy`, `CONNECT tunnel failed, response 503`.
+        concat!(code!("56"), r"(?-i:\s*$|[^ ]| +(?:[^RC ]|R[^e]|Re[^c]|Rec[^e]|C[^O]))"),
+        Kind::Ended,
+    )
+    .reading(),
     curl("(18) transfer closed with … bytes remaining to read", code!("18"), Kind::ClosedEarly)
         .reading(),
 ];
@@ -129,6 +135,13 @@ mod tests {
             ),
             ("curl: (55) Send failure: Broken pipe", "curl: BrokenPipe writing unsaid"),
             ("health check: curl exited with code 56", "curl: Ended reading unsaid"),
+            (
+                "curl: (56) OpenSSL SSL_read: error:0A000126:SSL routines::unexpected eof while reading, errno 0",
+                "curl: Ended reading unsaid",
+            ),
+            ("curl: (56) Failure when receiving data from the peer", "curl: Ended reading unsaid"),
+            ("curl: (56) Received HTTP code 503 from proxy after CONNECT", "nothing"),
+            ("curl: (56) CONNECT tunnel failed, response 503", "nothing"),
             ("curl: (6) Could not resolve host: shop", "nothing"),
             ("curl: (22) The requested URL returned error: 504", "nothing"),
             ("curl/7.88.1 7 28 56", "nothing"),
