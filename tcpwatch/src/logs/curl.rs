@@ -19,6 +19,7 @@ macro_rules! code {
     };
 }
 
+/// For a timeout of the kernel's a line about the host ends with the kernel's words; any other is of curl's own timer.
 pub(super) const PATTERNS: &[Pattern] = &[
     curl("(7) … Connection refused", concat!(code!("7"), r".*Connection refused"), Kind::Refused)
         .connecting(),
@@ -31,9 +32,25 @@ pub(super) const PATTERNS: &[Pattern] = &[
     curl("(7) Failed to connect … Couldn't connect to server", code!("7"), Kind::NotConnected)
         .connecting(),
     curl(
-        "(28) Connection timed out after …",
-        concat!(code!("28"), r".*(?:Connection timed out|Connection timeout)"),
+        "(28) SSL connection timeout",
+        concat!(code!("28"), r".*SSL connection timeout"),
+        Kind::TookTooLong,
+    ),
+    curl(
+        "(28) Resolving timed out after …",
+        concat!(code!("28"), r".*Resolving timed out"),
+        Kind::NotTried,
+    ),
+    curl(
+        "(28) Failed to connect to …: Connection timed out",
+        concat!(code!("28"), r".*Failed to connect.*: Connection timed out"),
         Kind::DialTimedOut,
+    )
+    .connecting(),
+    curl(
+        "(28) Connection timed out after …",
+        concat!(code!("28"), r".*(?:Connection timed out|Connection timeout|Failed to connect)"),
+        Kind::ConnectTooLong,
     )
     .connecting(),
     curl("(28) Operation timed out after …", code!("28"), Kind::TookTooLong),
@@ -63,7 +80,13 @@ pub(super) const PATTERNS: &[Pattern] = &[
         Kind::Reset,
     )
     .reading(),
-    curl("(56) Failure when receiving data from the peer", code!("56"), Kind::Ended).reading(),
+    curl(
+        "(56) Failure when receiving data from the peer",
+        // Not what a proxy answered: `Received HTTP code 503 from proxy`, `CONNECT tunnel failed, response 503`.
+        concat!(code!("56"), r"(?-i:\s*$|[^ ]| +(?:[^RC ]|R[^e]|Re[^c]|Rec[^e]|C[^O]))"),
+        Kind::Ended,
+    )
+    .reading(),
     curl("(18) transfer closed with … bytes remaining to read", code!("18"), Kind::ClosedEarly)
         .reading(),
 ];
@@ -91,6 +114,19 @@ mod tests {
                 "curl: (28) Operation timed out after 5001 milliseconds with 0 bytes received",
                 "curl: TookTooLong unsaid unsaid",
             ),
+            (
+                "curl: (28) Connection timed out after 5000 milliseconds",
+                "curl: ConnectTooLong connecting unsaid",
+            ),
+            (
+                "curl: (28) Failed to connect to 10.0.0.5 port 80 after 5001 ms: Timeout was reached",
+                "curl: ConnectTooLong connecting unsaid 10.0.0.5:80",
+            ),
+            ("curl: (28) SSL connection timeout", "curl: TookTooLong unsaid unsaid"),
+            (
+                "curl: (28) Resolving timed out after 5000 milliseconds",
+                "curl: NotTried unsaid unsaid",
+            ),
             ("curl: (52) Empty reply from server", "curl: ClosedEarly reading unsaid"),
             ("curl: (56) Recv failure: Connection reset by peer", "curl: Reset reading unsaid"),
             (
@@ -99,6 +135,13 @@ mod tests {
             ),
             ("curl: (55) Send failure: Broken pipe", "curl: BrokenPipe writing unsaid"),
             ("health check: curl exited with code 56", "curl: Ended reading unsaid"),
+            (
+                "curl: (56) OpenSSL SSL_read: error:0A000126:SSL routines::unexpected eof while reading, errno 0",
+                "curl: Ended reading unsaid",
+            ),
+            ("curl: (56) Failure when receiving data from the peer", "curl: Ended reading unsaid"),
+            ("curl: (56) Received HTTP code 503 from proxy after CONNECT", "nothing"),
+            ("curl: (56) CONNECT tunnel failed, response 503", "nothing"),
             ("curl: (6) Could not resolve host: shop", "nothing"),
             ("curl: (22) The requested URL returned error: 504", "nothing"),
             ("curl/7.88.1 7 28 56", "nothing"),

@@ -20,9 +20,29 @@ macro_rules! flag {
         )
     };
 }
+
+/// Why the transport to the upstream failed: in the details, in what clients are told, or in a field of its own. The
+/// same words in the field of the downstream are about its connection.
+macro_rules! tls_error {
+    ($more:literal) => {
+        concat!(
+            r#"(?:connection_failure[|,]|\b(?:upstream_)?transport[_ ]failure[_ ]reason"?:\s*"?|- ")TLS[_ ]error:"#,
+            $more
+        )
+    };
+}
+
 /// Details say more than the flag that stands beside them. A flag counts where a status stands before it, behind the
 /// quoted request, or where JSON names it.
 pub(super) const PATTERNS: &[Pattern] = &[
+    envoy(
+        "TLS error: … Connection reset by peer",
+        tls_error!(r#"[^"}]*Connection[_ ]reset[_ ]by[_ ]peer"#),
+        Kind::ResetAtStart,
+    )
+    .connecting()
+    .upstream(),
+    envoy("TLS error: … CERTIFICATE_VERIFY_FAILED", tls_error!(""), Kind::HandshakeFailed).connecting().upstream(),
     envoy(
         "delayed connect error: Connection refused (111)",
         r"delayed[_ ]connect[_ ]error:[_ ](?:111\b|Connection[_ ]refused)",
@@ -34,6 +54,13 @@ pub(super) const PATTERNS: &[Pattern] = &[
         "delayed connect error: No route to host (113)",
         r"delayed[_ ]connect[_ ]error:[_ ](?:113\b|101\b|No[_ ]route[_ ]to[_ ]host|Network[_ ]is[_ ]unreachable)",
         Kind::NoRoute,
+    )
+    .connecting()
+    .upstream(),
+    envoy(
+        "delayed connect error: Connection timed out (110)",
+        r"delayed[_ ]connect[_ ]error:[_ ](?:110\b|Connection[_ ]timed[_ ]out)",
+        Kind::DialTimedOut,
     )
     .connecting()
     .upstream(),
@@ -60,7 +87,7 @@ pub(super) const PATTERNS: &[Pattern] = &[
     envoy(
         "upstream_reset_before_response_started{connection_timeout}",
         r"upstream_reset_before_response_started\{connection_timeout",
-        Kind::TookTooLong,
+        Kind::ConnectTooLong,
     )
     .connecting()
     .upstream(),
@@ -85,7 +112,7 @@ pub(super) const PATTERNS: &[Pattern] = &[
     )
     .connecting()
     .upstream(),
-    envoy("reset reason: connection timeout", r"\breset reason: connection timeout\b", Kind::TookTooLong)
+    envoy("reset reason: connection timeout", r"\breset reason: connection timeout\b", Kind::ConnectTooLong)
         .connecting()
         .upstream(),
     envoy("reset reason: remote reset", r"\breset reason: (?:remote|local) reset\b", Kind::StreamReset).upstream(),
@@ -95,7 +122,7 @@ pub(super) const PATTERNS: &[Pattern] = &[
     envoy("503 UR, LR (response flags)", flag!("(?:UR|LR)"), Kind::StreamReset).upstream(),
     envoy("503 UH, UO (response flags)", flag!("(?:UH|UO)"), Kind::NotTried).upstream(),
     envoy("0 DC (response flag)", flag!("DC"), Kind::ClientLeft).downstream(),
-    envoy("503 URX (response flag)", flag!("URX"), Kind::NotConnected).connecting().upstream(),
+    envoy("503 URX (response flag)", flag!("URX"), Kind::RetriesFailed).upstream(),
 ];
 
 #[cfg(test)]
@@ -142,6 +169,42 @@ mod tests {
                 "Envoy: Ended unsaid upstream 10.0.0.5:8080",
             ),
             ("503 UC", "Envoy: Ended unsaid upstream"),
+            (
+                r#"[2026-11-21T12:04:31.882Z] "GET / HTTP/1.1" 503 URX via_upstream - "-" 0 19 3 2 "-" "curl" "b0" "shop" "10.0.0.5:8080""#,
+                "Envoy: RetriesFailed unsaid upstream 10.0.0.5:8080",
+            ),
+            ("200 URX", "Envoy: RetriesFailed unsaid upstream"),
+            (
+                r#"[2026-11-21T12:04:31.882Z] "GET / HTTP/1.1" 503 UF,URX upstream_reset_before_response_started{remote_connection_failure,delayed_connect_error:_110} - "-" 0 146 58 - "-" "curl" "b0" "shop" "10.0.0.5:8080""#,
+                "Envoy: DialTimedOut connecting upstream 10.0.0.5:8080",
+            ),
+        ]);
+    }
+
+    #[test]
+    fn transports() {
+        say(&[
+            (
+                r#"[2026-11-21T12:04:31.882Z] "GET / HTTP/1.1" 503 UF upstream_reset_before_response_started{remote_connection_failure|TLS_error:|268435581:SSL_routines:OPENSSL_internal:CERTIFICATE_VERIFY_FAILED:TLS_error_end} - "-" 0 95 11 - "-" "curl" "b0" "shop" "10.0.0.5:8443""#,
+                "Envoy: HandshakeFailed connecting upstream 10.0.0.5:8443",
+            ),
+            (
+                r#"[2026-11-21T12:04:31.882Z] "GET / HTTP/1.1" 503 UF upstream_reset_before_response_started{remote_connection_failure|TLS_error:|33554536:system_library:OPENSSL_internal:Connection_reset_by_peer:TLS_error_end} - "-" 0 95 11 - "-" "curl" "b0" "shop" "10.0.0.5:8443""#,
+                "Envoy: ResetAtStart connecting upstream 10.0.0.5:8443",
+            ),
+            (
+                r#"{"response_code":503,"response_flags":"UF","upstream_host":"10.0.0.5:8443","upstream_transport_failure_reason":"TLS_error:_268435703:SSL_routines:OPENSSL_internal:WRONG_VERSION_NUMBER"}"#,
+                "Envoy: HandshakeFailed connecting upstream 10.0.0.5:8443",
+            ),
+            // The client's handshake, and none that failed.
+            (
+                r#"{"response_code":0,"downstream_transport_failure_reason":"TLS_error:_268435612:SSL_routines:OPENSSL_internal:HTTP_REQUEST"}"#,
+                "nothing",
+            ),
+            (
+                r#"{"response_code":503,"response_flags":"UF","upstream_transport_failure_reason":null}"#,
+                "Envoy: NotConnected connecting upstream",
+            ),
         ]);
     }
 
@@ -155,6 +218,14 @@ mod tests {
             (
                 "upstream connect error or disconnect/reset before headers. retried and the latest reset reason: remote connection failure, transport failure reason: delayed connect error: Connection refused",
                 "Envoy: Refused connecting upstream",
+            ),
+            (
+                "upstream connect error or disconnect/reset before headers. reset reason: remote connection failure, transport failure reason: TLS error: 268435581:SSL routines:OPENSSL_internal:CERTIFICATE_VERIFY_FAILED",
+                "Envoy: HandshakeFailed connecting upstream",
+            ),
+            (
+                "upstream connect error or disconnect/reset before headers. reset reason: connection timeout",
+                "Envoy: ConnectTooLong connecting upstream",
             ),
             ("no healthy upstream", "Envoy: NotTried unsaid upstream"),
         ]);

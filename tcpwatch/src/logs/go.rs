@@ -28,7 +28,7 @@ pub(super) const PATTERNS: &[Pattern] = &[
     )
     .connecting(),
     go("read tcp …: read: connection timed out", r"\bread: connection timed out\b", Kind::PeerSilent).reading(),
-    go("dial tcp …: i/o timeout", r"\bdial tcp\S* \S+ i/o timeout\b", Kind::TookTooLong).connecting(),
+    go("dial tcp …: i/o timeout", r"\bdial tcp\S* \S+ i/o timeout\b", Kind::ConnectTooLong).connecting(),
     go("read tcp …: i/o timeout", r"\b(?:read|write) (?:tcp|udp)\S* \S+ i/o timeout\b", Kind::TookTooLong),
     go(
         "… (Client.Timeout exceeded while awaiting headers)",
@@ -64,6 +64,10 @@ mod tests {
                 "Go: Reset reading unsaid 10.0.0.5:8080",
             ),
             (
+                "http: read tcp 10.0.0.5:443->10.0.0.9:51512: read: connection reset by peer",
+                "Go: Reset reading unsaid 10.0.0.5:443",
+            ),
+            (
                 "write tcp [fd00::9]:40000->[fd00::5]:8080: write: broken pipe",
                 "Go: BrokenPipe writing unsaid [fd00::5]:8080",
             ),
@@ -73,7 +77,7 @@ mod tests {
             ),
             (
                 "dial tcp 10.0.0.5:8080: i/o timeout",
-                "Go: TookTooLong connecting unsaid 10.0.0.5:8080",
+                "Go: ConnectTooLong connecting unsaid 10.0.0.5:8080",
             ),
             (
                 "read tcp 10.0.0.9:40000->10.0.0.5:8080: i/o timeout",
@@ -89,8 +93,8 @@ mod tests {
                 "Go: ClosedHere unsaid unsaid",
             ),
             (
-                "rpc error: code = Unavailable desc = error reading from server: read tcp 10.0.0.9:4->10.0.0.5:50051: read: connection reset by peer",
-                "Go: Reset reading unsaid 10.0.0.5:50051",
+                "rpc error: code = Unavailable desc = error reading from server: read tcp 10.0.0.9:40000->10.0.0.5:50051: read: connection reset by peer",
+                "Go: Reset reading unsaid 10.0.0.5",
             ),
             (
                 "rpc error: code = Unavailable desc = error reading from server: EOF",

@@ -27,7 +27,7 @@ pub(super) const PATTERNS: &[Pattern] = &[
     haproxy("SD (the server ended it within its answer)", state!("SD"), Kind::Ended)
         .reading()
         .upstream(),
-    haproxy("sC (connecting took too long)", state!("sC"), Kind::TookTooLong)
+    haproxy("sC (connecting took too long)", state!("sC"), Kind::ConnectTooLong)
         .connecting()
         .upstream(),
     haproxy("sH, sD (the server took too long)", state!("s[HDQ]"), Kind::TookTooLong).upstream(),
@@ -52,6 +52,14 @@ mod tests {
             (
                 "haproxy[14387]: 10.0.0.9:33313 [06/Feb/2026:12:12:51.443] fnt bck/srv1 0/0/5007 212 SD 0/0/0/0/3 0/0",
                 "HAProxy: Ended reading upstream",
+            ),
+            (
+                r#"haproxy[18989]: 10.0.0.9:34550 [21/Nov/2026:15:18:55.798] px-http px-http/srv1 0/15002/-1/-1/15002 503 212 - - sC-- 1/1/1/0/3 0/0 "GET / HTTP/1.0""#,
+                "HAProxy: ConnectTooLong connecting upstream",
+            ),
+            (
+                r#"haproxy[18989]: 10.0.0.9:34550 [21/Nov/2026:15:18:55.798] px-http px-http/srv1 0/0/1/-1/15002 504 195 - - sH-- 1/1/1/1/0 0/0 "GET / HTTP/1.0""#,
+                "HAProxy: TookTooLong unsaid upstream",
             ),
             (
                 r#"haproxy[18989]: 203.0.113.7:34550 [21/Nov/2026:15:18:55.798] px-http px-http/srv1 0/0/1/-1/849 -1 0 - - CH-- 1/1/1/0/0 0/0 "GET / HTTP/1.0""#,

@@ -31,7 +31,7 @@ pub(super) const PATTERNS: &[Pattern] = &[
     java(
         "SocketTimeoutException: Connect timed out",
         r"(?i)\b(?:connect timed out|ConnectTimeoutException|HttpConnectTimeoutException)\b",
-        Kind::TookTooLong,
+        Kind::ConnectTooLong,
     )
     .connecting(),
     java("SocketTimeoutException: Read timed out", r"\bRead timed out\b|\bReadTimeoutException\b", Kind::TookTooLong)
@@ -43,7 +43,11 @@ pub(super) const PATTERNS: &[Pattern] = &[
         Kind::ClosedEarly,
     )
     .reading(),
-    java("Software caused connection abort", r"\bSoftware caused connection abort\b", Kind::Destroyed),
+    java(
+        "SocketException: Software caused connection abort",
+        r"(?:SocketException|IOException): Software caused connection abort\b",
+        Kind::Aborted,
+    ),
 ];
 
 #[cfg(test)]
@@ -70,7 +74,7 @@ mod tests {
             ),
             (
                 "java.net.SocketTimeoutException: Connect timed out",
-                "Java: TookTooLong connecting unsaid",
+                "Java: ConnectTooLong connecting unsaid",
             ),
             ("java.net.SocketTimeoutException: Read timed out", "Java: TookTooLong reading unsaid"),
             (
@@ -92,7 +96,7 @@ mod tests {
             ),
             (
                 "java.net.SocketException: Software caused connection abort: socket write error",
-                "Java: Destroyed unsaid unsaid",
+                "Java: Aborted unsaid unsaid",
             ),
         ]);
     }

@@ -19,9 +19,13 @@ pub enum Kind {
     ClosedEarly,
     /// The client of a server or proxy went away.
     ClientLeft,
-    /// This host destroyed its own socket.
-    Destroyed,
+    /// It was given up on this host; by the program itself or by somebody else, the words do not tell.
+    Aborted,
     Refused,
+    /// The ends did not agree on TLS; TCP was in order.
+    HandshakeFailed,
+    /// So did every further attempt of a proxy; how, the words do not tell.
+    RetriesFailed,
     /// It did not come about; why, the words do not tell.
     NotConnected,
     /// Nobody answered the attempt to connect.
@@ -30,6 +34,8 @@ pub enum Kind {
     PeerSilent,
     /// One of these two: the words do not tell which.
     TimedOut,
+    /// A timer of the application ran out, and there was no connection yet.
+    ConnectTooLong,
     /// A timer of the application ran out.
     TookTooLong,
     NoRoute,
@@ -39,26 +45,35 @@ pub enum Kind {
     NoPort,
     /// The program had closed it itself.
     ClosedHere,
+    /// It is no TCP connection at all.
+    NoTcp,
     /// A stream within a connection was reset, not the connection.
     StreamReset,
 }
 
 impl Kind {
-    /// `None`: the words are about no failure of a connection.
+    /// `None`: the words are about no failure of a connection, or do not tell of which kind.
     pub fn symptom(self) -> Option<Symptom> {
         match self {
-            Self::Reset
-            | Self::ResetAtStart
-            | Self::ResetByClient
-            | Self::BrokenPipe
-            | Self::Destroyed => Some(Symptom::Reset),
-            Self::Refused | Self::NotConnected => Some(Symptom::Refused),
-            Self::DialTimedOut | Self::PeerSilent | Self::TimedOut | Self::TookTooLong => {
-                Some(Symptom::TimedOut)
+            Self::Reset | Self::ResetAtStart | Self::ResetByClient | Self::BrokenPipe => {
+                Some(Symptom::Reset)
             }
+            Self::Refused | Self::NotConnected => Some(Symptom::Refused),
+            Self::DialTimedOut
+            | Self::PeerSilent
+            | Self::TimedOut
+            | Self::ConnectTooLong
+            | Self::TookTooLong => Some(Symptom::TimedOut),
             Self::NoRoute => Some(Symptom::NoRoute),
             Self::Ended | Self::ClosedEarly | Self::ClientLeft => Some(Symptom::ClosedEarly),
-            Self::NotTried | Self::NoPort | Self::ClosedHere | Self::StreamReset => None,
+            Self::Aborted
+            | Self::HandshakeFailed
+            | Self::RetriesFailed
+            | Self::NotTried
+            | Self::NoPort
+            | Self::ClosedHere
+            | Self::NoTcp
+            | Self::StreamReset => None,
         }
     }
 
@@ -67,7 +82,6 @@ impl Kind {
         match self {
             Self::Reset | Self::ResetAtStart | Self::ResetByClient => Some(Errno::ECONNRESET),
             Self::BrokenPipe => Some(Errno::EPIPE),
-            Self::Destroyed => Some(Errno::ECONNABORTED),
             Self::Refused => Some(Errno::ECONNREFUSED),
             Self::DialTimedOut | Self::PeerSilent | Self::TimedOut => Some(Errno::ETIMEDOUT),
             Self::NoRoute => Some(Errno::EHOSTUNREACH),
@@ -99,11 +113,17 @@ impl Kind {
             Self::ClientLeft => {
                 "The client closed the connection before it had its answer. That takes no RST; one follows when it is written to all the same."
             }
-            Self::Destroyed => {
-                "The connection was ended on this host by somebody who does not own it; the other end got a RST."
+            Self::Aborted => {
+                "The connection was given up on this host: by the program itself (axios says so when its own timer ran out, which takes no RST), or somebody who does not own the socket destroyed it, and the other end got a RST."
             }
             Self::Refused => {
                 "The attempt to connect was answered with a RST, or with an ICMP message (a service without endpoints, a REJECT rule), which takes no RST and is not shown by tcpwatch."
+            }
+            Self::HandshakeFailed => {
+                "The TLS handshake failed: the ends did not agree, on a certificate or on the version mostly. The TCP connection was in order, so no RST is involved."
+            }
+            Self::RetriesFailed => {
+                "Every retry failed. How, the other flags or the details of the attempts tell, or the lines of the attempts; an answer that is worth a retry, such as a 503, counts too, and takes no RST."
             }
             Self::NotConnected => {
                 "The connection did not come about. Mostly it was refused, which tcpwatch shows; it may also have been out of reach, which takes no RST."
@@ -116,6 +136,9 @@ impl Kind {
             }
             Self::TimedOut => {
                 "Nobody answered: the attempt to connect (its SYN was dropped), or what was sent later. No RST came; where TCP keepalive gave up, this host sent one."
+            }
+            Self::ConnectTooLong => {
+                "A timer of the application ran out before there was a connection. Mostly nobody answered, because the SYN was dropped, and no RST is involved. Look for a full accept queue (nstat -az TcpExtListenOverflows), a full conntrack table, filters that drop, and a host that is gone or far."
             }
             Self::TookTooLong => {
                 "A timer of the application ran out before an answer came. No RST is involved; the connection may be in good order."
@@ -131,6 +154,9 @@ impl Kind {
             }
             Self::ClosedHere => {
                 "The program used a connection that it had closed itself: a matter of the program. No RST need be involved."
+            }
+            Self::NoTcp => {
+                "A unix socket, a pipe or UDP. It fails with the same words, but it is no TCP connection, so no RST is involved."
             }
             Self::StreamReset => {
                 "A stream within a connection was reset (an HTTP/2 frame), or given up by the proxy itself. The TCP connection was not, so no RST is involved."
@@ -148,15 +174,19 @@ impl Kind {
             Self::BrokenPipe => AFTER_THE_END,
             Self::ClosedEarly => EARLY,
             Self::ClientLeft => &["peer-wrote-after-close", "wrote-after-peer-close"],
-            Self::Destroyed => &["admin-destroyed"],
+            Self::Aborted => &["admin-destroyed"],
             Self::Refused | Self::NotConnected => REFUSED,
+            Self::RetriesFailed => RETRIED,
             Self::PeerSilent | Self::TimedOut => &["keepalive-timeout"],
             Self::DialTimedOut
+            | Self::HandshakeFailed
+            | Self::ConnectTooLong
             | Self::TookTooLong
             | Self::NoRoute
             | Self::NotTried
             | Self::NoPort
             | Self::ClosedHere
+            | Self::NoTcp
             | Self::StreamReset => &[],
         }
     }
@@ -216,6 +246,18 @@ const EARLY: &[&str] = &[
     "wrote-after-peer-close",
     "server-restarted",
     "process-killed",
+];
+
+const RETRIED: &[&str] = &[
+    "no-listener",
+    "listener-closed",
+    "server-restarted",
+    "process-killed",
+    "keep-alive-race",
+    "accept-queue-overflow",
+    "rejected-by-rule",
+    "peer-refused",
+    "peer-reset",
 ];
 
 const REFUSED: &[&str] = &[

@@ -13,6 +13,7 @@ mod haproxy;
 mod java;
 mod kind;
 mod nginx;
+mod no_tcp;
 mod node;
 mod place;
 mod python;
@@ -116,7 +117,7 @@ impl Pattern {
 #[derive(Clone, Debug)]
 pub struct Reading {
     pub pattern: &'static Pattern,
-    /// Of the other end.
+    /// Of the service, or else of the other end.
     pub place: Place,
 }
 
@@ -132,8 +133,9 @@ pub fn patterns() -> impl Iterator<Item = &'static Pattern> {
     FAMILIES.iter().copied().flatten()
 }
 
-/// The special before the general: a program's own words before those of its language, and these before the errno's.
+/// What is no TCP comes first. Then the special before the general: a program's own words before those of its language, and these before the errno's.
 const FAMILIES: &[&[Pattern]] = &[
+    no_tcp::PATTERNS,
     nginx::PATTERNS,
     envoy::PATTERNS,
     haproxy::PATTERNS,

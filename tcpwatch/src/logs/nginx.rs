@@ -6,7 +6,8 @@ const fn nginx(words: &'static str, regex: &'static str, kind: Kind) -> Pattern 
     Pattern::new("nginx", words, regex, kind)
 }
 
-/// nginx writes 110 for timers of its own too: only connect() fails with the kernel's.
+/// nginx writes 110 for timers of its own too: only connect() fails with the kernel's. What it proxies without reading
+/// it (WebSocket, TCP) fails on either side; the side is known only where the line says `from` or `to` whom.
 pub(super) const PATTERNS: &[Pattern] = &[
     nginx(
         "client … closed keepalive connection (104: Connection reset by peer)",
@@ -30,6 +31,38 @@ pub(super) const PATTERNS: &[Pattern] = &[
     .reading()
     .downstream(),
     nginx(
+        "SSL_do_handshake() failed (104: Connection reset by peer) while SSL handshaking to upstream",
+        r"\bSSL_do_handshake\(\) failed \(104: [^)]*\) while SSL handshaking to upstream",
+        Kind::ResetAtStart,
+    )
+    .reading()
+    .upstream(),
+    nginx(
+        "SSL_do_handshake() failed (104: Connection reset by peer) while SSL handshaking",
+        r"\bSSL_do_handshake\(\) failed \(104: ",
+        Kind::ResetByClient,
+    )
+    .reading()
+    .downstream(),
+    nginx(
+        "recv() failed (104: Connection reset by peer) while proxying upgraded connection",
+        r"\b(?:recv|readv|SSL_read)\(\) failed \(104: [^)]*\) while proxying (?:upgraded )?connection",
+        Kind::Reset,
+    )
+    .reading(),
+    nginx(
+        "send() failed (104: Connection reset by peer) while proxying upgraded connection",
+        r"\b(?:send|writev|sendfile|SSL_write)\(\) failed \(104: [^)]*\) while proxying (?:upgraded )?connection",
+        Kind::Reset,
+    )
+    .writing(),
+    nginx(
+        "send() failed (32: Broken pipe) while proxying upgraded connection",
+        r"\b(?:send|writev|sendfile|SSL_write)\(\) failed \(32: [^)]*\) while proxying (?:upgraded )?connection",
+        Kind::BrokenPipe,
+    )
+    .writing(),
+    nginx(
         "connect() failed (104: Connection reset by peer) while connecting to upstream",
         r"\bconnect\(\)(?: to \S+)? failed \(104: ",
         Kind::ResetAtStart,
@@ -38,35 +71,35 @@ pub(super) const PATTERNS: &[Pattern] = &[
     .upstream(),
     nginx(
         "recv() failed (104: Connection reset by peer) while reading response header from upstream",
-        r"\b(?:recv|readv|SSL_read)\(\) failed \(104: [^)]*\) while (?:reading (?:response header from )?upstream|proxying and reading from upstream|proxying upgraded connection)",
+        r"\b(?:recv|readv|SSL_read)\(\) failed \(104: [^)]*\) while (?:reading (?:response header from )?upstream|proxying and reading from upstream)",
         Kind::Reset,
     )
     .reading()
     .upstream(),
     nginx(
         "send() failed (104: Connection reset by peer) while sending request to upstream",
-        r"\b(?:send|writev|sendfile|SSL_write)\(\) failed \(104: [^)]*\) while (?:sending request to upstream|proxying)",
+        r"\b(?:send|writev|sendfile|SSL_write)\(\) failed \(104: [^)]*\) while (?:sending request to|proxying and sending to) upstream",
         Kind::Reset,
     )
     .writing()
     .upstream(),
     nginx(
         "recv() failed (104: Connection reset by peer) while waiting for request",
-        r"\b(?:recv|readv|SSL_read)\(\) failed \(104: [^)]*\)(?: while (?:waiting for|reading client|keepalive|processing HTTP/2|sending to client)|, client)",
+        r"\b(?:recv|readv|SSL_read)\(\) failed \(104: [^)]*\)(?: while (?:waiting for|reading client|keepalive|processing HTTP/2|sending to client|proxying and reading from client)|, client)",
         Kind::ResetByClient,
     )
     .reading()
     .downstream(),
     nginx(
         "send() failed (104: Connection reset by peer) while sending to client",
-        r"\b(?:send|writev|sendfile|SSL_write)\(\) failed \(104: [^)]*\)(?: while (?:sending (?:response )?to client|processing HTTP/2|keepalive)|, client)",
+        r"\b(?:send|writev|sendfile|SSL_write)\(\) failed \(104: [^)]*\)(?: while (?:sending (?:response )?to client|proxying and sending to client|processing HTTP/2|keepalive)|, client)",
         Kind::ResetByClient,
     )
     .writing()
     .downstream(),
     nginx(
         "writev() failed (32: Broken pipe) while sending request to upstream",
-        r"\b(?:send|writev|sendfile|SSL_write)\(\) failed \(32: [^)]*\) while (?:sending request to upstream|proxying)",
+        r"\b(?:send|writev|sendfile|SSL_write)\(\) failed \(32: [^)]*\) while (?:sending request to|proxying and sending to) upstream",
         Kind::BrokenPipe,
     )
     .writing()
@@ -108,8 +141,8 @@ pub(super) const PATTERNS: &[Pattern] = &[
     .upstream(),
     nginx(
         "upstream timed out (110: Connection timed out) while connecting to upstream",
-        r"\bupstream timed out \(110: [^)]*\) while (?:connecting to|SSL handshaking to) upstream",
-        Kind::TookTooLong,
+        r"\bupstream timed out \(110: [^)]*\) while connecting to upstream",
+        Kind::ConnectTooLong,
     )
     .connecting()
     .upstream(),
@@ -132,6 +165,12 @@ pub(super) const PATTERNS: &[Pattern] = &[
         Kind::ClientLeft,
     )
     .reading()
+    .downstream(),
+    nginx(
+        "accept4() failed (103: Software caused connection abort)",
+        r"\baccept4?\(\) failed \(103: ",
+        Kind::Aborted,
+    )
     .downstream(),
     nginx("no live upstreams while connecting to upstream", r"\bno live upstreams\b", Kind::NotTried).upstream(),
     nginx(
@@ -171,7 +210,11 @@ mod tests {
             ),
             (
                 r#"2026/11/21 12:04:31 [error] 7#7: *1 upstream timed out (110: Operation timed out) while connecting to upstream, client: 10.0.0.9, upstream: "http://10.0.0.5:8080/""#,
-                "nginx: TookTooLong connecting upstream 10.0.0.5:8080",
+                "nginx: ConnectTooLong connecting upstream 10.0.0.5:8080",
+            ),
+            (
+                r#"2026/11/21 12:04:31 [error] 7#7: *1 upstream timed out (110: Operation timed out) while SSL handshaking to upstream, client: 10.0.0.9, upstream: "https://10.0.0.5:8443/""#,
+                "nginx: TookTooLong unsaid upstream 10.0.0.5:8443",
             ),
             (
                 r#"2026/11/21 12:04:31 [error] 7#7: *1 upstream prematurely closed connection while reading response header from upstream, client: 10.0.0.9, upstream: "http://10.0.0.5:8080/""#,
@@ -197,6 +240,58 @@ mod tests {
     }
 
     #[test]
+    fn either_side() {
+        say(&[
+            (
+                r#"recv() failed (104: Connection reset by peer) while proxying upgraded connection, client: 203.0.113.7, server: shop, upstream: "http://10.0.0.5:8080/ws""#,
+                "nginx: Reset reading unsaid",
+            ),
+            (
+                r#"send() failed (32: Broken pipe) while proxying upgraded connection, client: 203.0.113.7, server: shop, upstream: "http://10.0.0.5:8080/ws""#,
+                "nginx: BrokenPipe writing unsaid",
+            ),
+            (
+                r#"send() failed (104: Connection reset by peer) while proxying upgraded connection, client: 203.0.113.7, upstream: "http://10.0.0.5:8080/ws""#,
+                "nginx: Reset writing unsaid",
+            ),
+            (
+                r#"send() failed (104: Connection reset by peer) while proxying and sending to upstream, client: 203.0.113.7, server: 0.0.0.0:5432, upstream: "10.0.0.5:5432""#,
+                "nginx: Reset writing upstream 10.0.0.5:5432",
+            ),
+            (
+                r#"recv() failed (104: Connection reset by peer) while proxying and reading from upstream, client: 203.0.113.7, server: 0.0.0.0:5432, upstream: "10.0.0.5:5432""#,
+                "nginx: Reset reading upstream 10.0.0.5:5432",
+            ),
+            (
+                r#"send() failed (104: Connection reset by peer) while proxying and sending to client, client: 203.0.113.7, server: 0.0.0.0:5432, upstream: "10.0.0.5:5432""#,
+                "nginx: ResetByClient writing downstream 203.0.113.7",
+            ),
+            (
+                r#"recv() failed (104: Connection reset by peer) while proxying and reading from client, client: 203.0.113.7, server: 0.0.0.0:5432, upstream: "10.0.0.5:5432""#,
+                "nginx: ResetByClient reading downstream 203.0.113.7",
+            ),
+        ]);
+    }
+
+    #[test]
+    fn handshakes() {
+        say(&[
+            (
+                r#"SSL_do_handshake() failed (104: Connection reset by peer) while SSL handshaking to upstream, client: 203.0.113.7, upstream: "https://10.0.0.5:8443/""#,
+                "nginx: ResetAtStart reading upstream 10.0.0.5:8443",
+            ),
+            (
+                "SSL_do_handshake() failed (104: Connection reset by peer) while SSL handshaking, client: 203.0.113.7, server: 0.0.0.0:443",
+                "nginx: ResetByClient reading downstream 203.0.113.7",
+            ),
+            (
+                "SSL_do_handshake() failed (SSL: error:0A000412:SSL routines::sslv3 alert bad certificate) while SSL handshaking, client: 203.0.113.7, server: 0.0.0.0:443",
+                "nothing",
+            ),
+        ]);
+    }
+
+    #[test]
     fn clients() {
         say(&[
             (
@@ -214,6 +309,10 @@ mod tests {
             (
                 "2026/11/21 12:04:31 [info] 7#7: *1 client prematurely closed connection, client: fd00::7, server: shop",
                 "nginx: ClientLeft reading downstream fd00::7",
+            ),
+            (
+                "2026/11/21 12:04:31 [error] 7#7: accept4() failed (103: Software caused connection abort)",
+                "nginx: Aborted unsaid downstream",
             ),
         ]);
     }

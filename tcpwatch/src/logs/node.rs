@@ -6,8 +6,9 @@ const fn node(words: &'static str, regex: &'static str, kind: Kind) -> Pattern {
     Pattern::new("Node.js", words, regex, kind)
 }
 
-/// `socket hang up` has the code ECONNRESET, though no RST need have come.
+/// axios gives the code ECONNABORTED to its own timer, and `socket hang up` has the code ECONNRESET, though no RST need have come.
 pub(super) const PATTERNS: &[Pattern] = &[
+    node("timeout of …ms exceeded", r"\btimeout of \d+ms exceeded\b", Kind::TookTooLong),
     node("socket hang up", r"\bsocket hang up\b", Kind::Ended).reading(),
     node("read ECONNRESET", r"\bread ECONNRESET\b", Kind::Reset).reading(),
     node("write ECONNRESET", r"\bwrite ECONNRESET\b", Kind::Reset).writing(),
@@ -35,6 +36,13 @@ mod tests {
     fn errors() {
         say(&[
             ("Error: socket hang up", "Node.js: Ended reading unsaid"),
+            (
+                "AxiosError: timeout of 1000ms exceeded { code: 'ECONNABORTED' }",
+                "Node.js: TookTooLong unsaid unsaid",
+            ),
+            // Of a test that took too long, and of a setting.
+            ("Error: Timeout of 2000ms exceeded. For async tests and hooks", "nothing"),
+            ("with a timeout of 1000ms", "nothing"),
             ("Error: read ECONNRESET", "Node.js: Reset reading unsaid"),
             ("Error: write EPIPE", "Node.js: BrokenPipe writing unsaid"),
             (

@@ -1,4 +1,4 @@
-//! Where the other end is, as far as a line tells.
+//! Where the service or the other end is, as far as a line tells.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -9,7 +9,7 @@ use regex::{Captures, Regex};
 
 use super::Side;
 
-/// Address and port of the other end; what is not known is not filtered for.
+/// Address and port of the service, or else of the other end; what is not known is not filtered for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Place {
     /// Never a name: names are not looked up.
@@ -54,13 +54,45 @@ fn all<T: Ord + ToString>(values: impl Iterator<Item = Option<T>>) -> Option<Str
 
 /// The place a line names: by the words around it, or because it names one only.
 pub(super) fn of(line: &str, side: Side) -> Place {
+    // A proxy's line that names both sides and means one of them.
+    if side == Side::Unsaid && first(&OF_CLIENTS, line).is_known() {
+        return Place::default();
+    }
     let named = if side == Side::Downstream { &*OF_CLIENTS } else { &*OF_SERVERS };
-    let said = named.iter().find_map(|regex| regex.captures(line)).map(|found| place(&found));
-    let said = said.filter(|place| place.is_known());
+    let flow = || if side == Side::Downstream { None } else { service(&FLOW.captures(line)?) };
+    let said = flow().unwrap_or_else(|| first(named, line));
     // Of a proxy's two sides a lone address may be the other.
     let lone = || if side == Side::Unsaid { only(line) } else { Place::default() };
-    said.unwrap_or_else(lone)
+    if said.is_known() { said } else { lone() }
 }
+
+fn first(named: &[Regex], line: &str) -> Place {
+    named
+        .iter()
+        .find_map(|regex| regex.captures(line))
+        .map(|found| place(&found))
+        .unwrap_or_default()
+}
+
+/// Of the two ends of a connection the one with the service: the other, where this one dialled, else the lower port.
+/// A service's port that cannot be told from a client's is not taken; the next connection has another.
+fn service(found: &Captures<'_>) -> Option<Place> {
+    let end = |host: &str, port: &str| {
+        let host = found[host].trim_matches(['[', ']']).parse().ok()?;
+        Some((found[port].parse::<u16>().ok()?, host))
+    };
+    let (here, there) = (end("here", "from")?, end("there", "to")?);
+    let dialled = found.name("dial").is_some();
+    let (port, host) = if dialled || there.0 <= here.0 { there } else { here };
+    if dialled || port < EPHEMERAL {
+        Some(Place { host: Some(host), port: Some(port) })
+    } else {
+        Some(Place { host: Some(there.1), port: None })
+    }
+}
+
+/// Where the ports of clients begin (net.ipv4.ip_local_port_range, its default).
+const EPHEMERAL: u16 = 32768;
 
 /// Several places without a word to tell them apart are none.
 fn only(line: &str) -> Place {
@@ -98,7 +130,7 @@ static OF_SERVERS: LazyLock<Vec<Regex>> = LazyLock::new(|| {
     compiled(&[
         // nginx: upstream: "http://10.0.0.5:8080/path"
         r#"upstream: "(?:(?P<scheme>[a-z]+)://)?(?P<host>\[[0-9a-fA-F:.]+\]|[^\s:/"\[]+)(?::(?P<port>\d{1,5}))?"#,
-        // Go: read tcp 10.0.0.9:40000->10.0.0.5:8080
+        // An arrow from a name: shop:40000->10.0.0.5:8080
         r"->(?P<host>\[[0-9a-fA-F:.]+\]|[^\s:\[]+):(?P<port>\d{1,5})\b",
         // Go: dial tcp 10.0.0.5:8080
         r"\bdial tcp[46]? (?P<host>\[[0-9a-fA-F:.]+\]|[^\s:\[]+):(?P<port>\d{1,5})\b",
@@ -131,6 +163,17 @@ static OF_CLIENTS: LazyLock<Vec<Regex>> = LazyLock::new(|| {
         // HAProxy: the client comes first
         r"\bhaproxy\[\d+\]: (?P<host>[0-9a-fA-F:.]+):\d{1,5} \[",
     ])
+});
+
+/// Go: both ends of a connection, this one first; read tcp 10.0.0.9:40000->10.0.0.5:8080
+static FLOW: LazyLock<Regex> = LazyLock::new(|| {
+    let host = r"\d{1,3}(?:\.\d{1,3}){3}|\[[0-9a-fA-F:.]+\]";
+    let (here, there) = (
+        format!(r"(?P<here>{host}):(?P<from>\d{{1,5}})"),
+        format!(r"(?P<there>{host}):(?P<to>\d{{1,5}})\b"),
+    );
+    let regex = format!(r"(?P<dial>\bdial tcp[46]? )?{here}->{there}");
+    Regex::new(&regex).expect("the patterns are tested")
 });
 
 /// An address with its port. An IPv4 address alone is too often something else.
@@ -177,6 +220,22 @@ mod tests {
     }
 
     #[test]
+    fn of_two_ends_the_one_with_the_service_is_named() {
+        let lines = [
+            ("read tcp 10.0.0.5:443->10.0.0.9:51512: read", "10.0.0.5:443"),
+            ("read tcp 10.0.0.9:51512->10.0.0.5:443: read", "10.0.0.5:443"),
+            ("write tcp [fd00::5]:8080->[fd00::9]:51512: write", "[fd00::5]:8080"),
+            ("read tcp 10.0.0.9:40000->10.0.0.5:50051: read", "10.0.0.5"),
+            ("read tcp 10.0.0.5:50051->10.0.0.9:40000: read", "10.0.0.9"),
+            ("dial tcp 10.0.0.9:40000->10.0.0.5:50051: connect", "10.0.0.5:50051"),
+            ("read tcp 10.0.0.9:443->10.0.0.5:99999: read", "10.0.0.5"),
+        ];
+        for (line, expected) in lines {
+            assert_eq!(of(line, Side::Unsaid).to_string(), expected, "{line}");
+        }
+    }
+
+    #[test]
     fn a_downstream_line_names_the_client() {
         let line = r#"client: 203.0.113.7, server: shop, upstream: "http://10.0.0.5:8080/""#;
         assert_eq!(of(line, Side::Downstream).to_string(), "203.0.113.7");
@@ -189,6 +248,8 @@ mod tests {
         assert_eq!(upstream(r#"upstream: "http://unix:/run/app.sock:/""#), "");
         assert_eq!(unsaid("version 1.2.3.4, port:99999, 300.1.1.1:80"), "");
         assert_eq!(upstream("10.0.0.5:8080"), "");
+        assert_eq!(unsaid(r#"client: 10.0.0.9, upstream: "http://10.0.0.5:8080/""#), "");
+        assert_eq!(unsaid("client: dial tcp 10.0.0.5:8080: connect"), "10.0.0.5:8080");
         assert_eq!(unsaid("10.0.0.5:8080 and again 10.0.0.5:8080"), "10.0.0.5:8080");
     }
 

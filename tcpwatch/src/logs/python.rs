@@ -50,7 +50,7 @@ pub(super) const PATTERNS: &[Pattern] = &[
     python(
         "ConnectTimeout, ConnectTimeoutError",
         r"\bConnectTimeout(?:Error)?\b",
-        Kind::TookTooLong,
+        Kind::ConnectTooLong,
     )
     .connecting(),
     python(
@@ -97,7 +97,7 @@ mod tests {
             ),
             (
                 "urllib3.exceptions.ConnectTimeoutError: (<HTTPConnection(host='10.0.0.5', port=80)>, 'Connection to 10.0.0.5 timed out. (connect timeout=3)')",
-                "Python: TookTooLong connecting unsaid 10.0.0.5:80",
+                "Python: ConnectTooLong connecting unsaid 10.0.0.5:80",
             ),
             (
                 "aiohttp.client_exceptions.ServerDisconnectedError: Server disconnected",

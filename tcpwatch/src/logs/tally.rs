@@ -69,7 +69,7 @@ impl Found {
         }
     }
 
-    /// Where the other end is, most frequent first, with the number of lines. Not all, when there are many.
+    /// Where the service or the other end is, most frequent first, with the number of lines. Not all, when there are many.
     pub fn places(&self) -> Vec<(Place, u64)> {
         let mut places: Vec<_> =
             self.places.iter().map(|(place, count)| (*place, *count)).collect();

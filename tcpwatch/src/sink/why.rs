@@ -29,7 +29,7 @@ pub fn brief(found: &[Found], lines: u64, paint: Paint, width: usize) -> String 
         sheet.heading(format!("{}: {}", one.pattern.family, heading(one)));
         sheet.list([
             ("says", symptom(one)),
-            ("other end", places(one)),
+            ("place", places(one)),
             ("causes", codes(one.pattern.kind)),
         ]);
         sheet.command(command(one).unwrap_or_else(|| NO_RESET.to_owned()));
@@ -138,7 +138,7 @@ fn says(sheet: &mut Sheet, found: &Found) {
     sheet.list([
         ("symptom", symptom(found)),
         ("noticed", noticed(found)),
-        ("other end", places(found)),
+        ("place", places(found)),
     ]);
     sheet.paragraph(found.pattern.kind.meaning());
 }
@@ -169,7 +169,7 @@ fn symptom(found: &Found) -> String {
     match (kind.symptom(), kind.errno()) {
         (Some(symptom), Some(errno)) => format!("{}, {errno}", symptom.name()),
         (Some(symptom), None) => symptom.name().to_owned(),
-        (None, _) => "no failure of a connection".to_owned(),
+        (None, _) => "none that these words tell".to_owned(),
     }
 }
 
@@ -230,9 +230,9 @@ mod tests {
 nginx: recv() failed (104: Connection reset by peer) while reading response header from upstream
 
 What it says
-  symptom    reset, ECONNRESET (104)
-  noticed    by a read, on the side of the server behind the proxy (upstream)
-  other end  10.0.0.5:8080
+  symptom  reset, ECONNRESET (104)
+  noticed  by a read, on the side of the server behind the proxy (upstream)
+  place    10.0.0.5:8080
 ";
         assert!(text.starts_with(expected), "{text}");
         assert!(text.contains("\n  keep-alive-race "), "{text}");
@@ -246,10 +246,17 @@ What it says
     fn without_a_reset_it_says_so() {
         let text = full(&found("dial tcp 10.0.0.5:80: i/o timeout"), Paint::PLAIN, 100);
         assert!(
-            text.contains("No RST is involved") && text.ends_with(&format!("{NO_RESET}\n")),
+            text.contains("no RST is involved") && text.ends_with(&format!("{NO_RESET}\n")),
             "{text}"
         );
         assert!(!text.contains("sudo"), "{text}");
+    }
+
+    #[test]
+    fn what_the_words_do_not_tell_is_not_told() {
+        let text = full(&found("code: 'ECONNABORTED'"), Paint::PLAIN, 100);
+        assert!(text.contains("\n  symptom  none that these words tell\n"), "{text}");
+        assert!(text.contains("by the program itself (axios"), "{text}");
     }
 
     #[test]
@@ -277,9 +284,11 @@ What it says
     #[test]
     fn each_object_fits_the_schema() {
         let schema = Schema::published("verdict");
-        for line in
-            ["dial tcp 10.0.0.5:80: connect: connection refused", "no live upstreams", "ETIMEDOUT"]
-        {
+        for line in [
+            "dial tcp 10.0.0.5:80: connect: connection refused",
+            "no live upstreams",
+            "ECONNABORTED",
+        ] {
             let value = serde_json::from_str(&json_line(&object(&found(line)))).unwrap();
             assert_eq!(schema.complaints(&value), Vec::<String>::new(), "{line}");
         }
