@@ -67,7 +67,7 @@ pub(super) struct PairRow {
     pub(super) netns: Namespace,
     pub(super) client: Client,
     pub(super) server: Listening,
-    /// The most frequent one.
+    /// The most frequent one of the last minute, or else of the run.
     pub(super) cause: &'static str,
     #[serde(flatten)]
     pub(super) counts: Counts,
@@ -77,7 +77,7 @@ pub(super) struct PairRow {
 pub(super) struct ServerRow {
     pub(super) netns: Namespace,
     pub(super) server: Listening,
-    /// The most frequent one.
+    /// The most frequent one of the last minute, or else of the run.
     pub(super) cause: &'static str,
     #[serde(flatten)]
     pub(super) counts: Counts,

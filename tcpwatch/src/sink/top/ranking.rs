@@ -14,7 +14,7 @@ pub(super) struct Ranking<K, T> {
 #[derive(Default)]
 pub(super) struct Kind<T> {
     tally: Tally,
-    causes: BTreeMap<&'static str, u64>,
+    causes: BTreeMap<&'static str, Tally>,
     /// Who takes part.
     pub(super) names: T,
 }
@@ -33,7 +33,7 @@ impl<K: Ord + Clone, T: Default> Ranking<K, T> {
         }
         let kind = self.kinds.entry(key.clone()).or_default();
         kind.tally.add(second, 1);
-        *kind.causes.entry(cause).or_default() += 1;
+        kind.causes.entry(cause).or_default().add(second, 1);
         kind
     }
 
@@ -74,14 +74,14 @@ pub(super) struct Ranked<'a, K, T> {
     pub(super) key: &'a K,
     pub(super) names: &'a T,
     pub(super) counts: Counts,
-    /// The most frequent cause.
+    /// The most frequent cause of the last minute, or else of the run.
     pub(super) cause: &'static str,
 }
 
 impl<'a, K, T> Ranked<'a, K, T> {
     fn of(key: &'a K, kind: &'a Kind<T>, end: End) -> Self {
-        let most = kind.causes.iter().rev().max_by_key(|(_, count)| **count);
-        let cause = most.map_or("", |(code, _)| *code);
+        let first = kind.causes.iter().min_by_key(|(_, tally)| tally.until(end).rank());
+        let cause = first.map_or("", |(code, _)| *code);
         Self { key, names: &kind.names, counts: kind.tally.until(end), cause }
     }
 }
@@ -112,6 +112,16 @@ mod tests {
         let mut ranking = ranking([1, 1, 1]);
         ranking.count(&2, 100, "no-listener");
         assert_eq!(*ranking.first(1, End::before(101)).0[0].key, 2);
+    }
+
+    #[test]
+    fn the_cause_is_that_of_now() {
+        let mut ranking = ranking([1, 1, 1]);
+        ranking.count(&1, 100, "keepalive-timeout");
+        let cause = |end| ranking.first(1, End::before(end)).0[0].cause;
+        assert_eq!(cause(101), "keepalive-timeout", "once in the last minute");
+        assert_eq!(cause(100), "no-listener", "before that happened");
+        assert_eq!(cause(500), "no-listener", "a quiet minute: three to one");
     }
 
     #[test]
