@@ -272,7 +272,7 @@ pub struct Causes {
     #[arg(value_name = "CODE", value_parser = parse_code)]
     pub code: Option<String>,
 
-    /// Format of what goes to stdout
+    /// Format of what goes to stdout; JSON is one object per cause, see docs/schema/verdict.schema.json
     #[arg(short, long, value_enum, default_value_t = Output::Text)]
     pub output: Output,
 }
@@ -387,7 +387,7 @@ pub struct View {
     #[arg(long, conflicts_with = "output")]
     pub explain: bool,
 
-    /// Format of what goes to stdout
+    /// Format of what goes to stdout, one line or one object per reset: see docs/schema/verdict.schema.json
     #[arg(short, long, value_enum, default_value_t = Output::Text)]
     pub output: Output,
 }
@@ -468,9 +468,9 @@ pub struct DemoActor {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Output {
-    /// Text to read; of resets, one line each
+    /// Text to read
     Text,
-    /// One JSON object per line, see docs/schema
+    /// JSON, as docs/schema describes it
     Json,
 }
 
@@ -692,7 +692,7 @@ Examples:
   tcpwatch doctor                       what can be seen here, and what will go wrong
   tcpwatch doctor --netns pid:4211      the settings of one container
   tcpwatch doctor -o json | jq -r '.findings[] | .severity + \" \" + .sentence'
-  tcpwatch doctor > /dev/null || echo look at this node   in a check of nodes
+  tcpwatch doctor > /dev/null; [ $? = 3 ] && echo look at this node   in a check of nodes
 
 It takes a moment, sets nothing and leaves nothing: hooks are attached and let go again. (The kernel may load
 tcp_diag, as for ss.) What cannot be seen is told and is no finding; neither are settings that kernels come with.
@@ -815,7 +815,24 @@ mod tests {
         assert_eq!((parsed.output, parsed.netns), (Output::Json, vec![Netns::OfProcess(7)]));
         let help = doctor(&["--help"]).unwrap_err().to_string();
         assert!(help.contains("Examples:") && help.contains("3 findings"), "{help}");
+        assert!(!help.contains("||"), "a failure is no finding: {help}");
         assert!(doctor(&["-o", "csv"]).unwrap_err().to_string().contains("text, json"));
+    }
+
+    #[test]
+    fn formats_are_described_as_the_verb_writes_them() {
+        let help = |verb| {
+            let words = ["tcpwatch", verb, "--help"];
+            let help = Cli::try_from_words(words).unwrap_err().to_string();
+            help.split_whitespace().collect::<Vec<_>>().join(" ")
+        };
+        for verb in ["doctor", "causes", "why"] {
+            assert!(!help(verb).contains("of resets, one line each"), "{verb}");
+            assert!(!help(verb).contains("object per line"), "{verb}");
+        }
+        assert!(help("doctor").contains("JSON is one object, see docs/schema/doctor.schema.json"));
+        assert!(help("causes").contains("JSON is one object per cause"));
+        assert!(help("rst").contains("one line or one object per reset"));
     }
 
     #[test]

@@ -211,7 +211,9 @@ const SETTLE_RECEIVED: Duration = Duration::from_millis(350);
 
 #[cfg(test)]
 mod tests {
-    use crate::event::{Acknowledged, CountersRead, Event, Fact, NetNs, TcpState, Time};
+    use crate::event::{
+        Acknowledged, CountersRead, Event, Fact, FilterHook, NetNs, TcpState, Time,
+    };
     use crate::explain::story::{Late, Story, removed, talk};
     use crate::explain::verdict::{Direction, Errno};
 
@@ -246,6 +248,26 @@ mod tests {
         let received = verdicts.last().expect("two verdicts");
         assert_eq!(received.joined, Some(1));
         assert_eq!(received.service.map(|service| service.to_string()).as_deref(), Some(service));
+    }
+
+    #[test]
+    fn who_has_a_listener_is_told_where_it_is_known() {
+        let (server, client) = ("10.0.0.1:50051", "10.0.0.9:40001");
+        let listens = |story: Story| story.verdicts().last().expect("a verdict").listens;
+        let story = || Story::new().finds("0.0.0.0:50051").after(5);
+        let received = |story: Story, local, remote| {
+            listens(story.receives(local, remote, 5, TcpState::Established))
+        };
+        assert_eq!(received(story(), server, client), Some(true));
+        assert_eq!(received(story(), client, server), Some(false));
+        let lately = story().closes("0.0.0.0:50051", None).after(5);
+        assert_eq!(received(lately, server, client), Some(true));
+        assert_eq!(listens(story().aborts(server, client)), Some(true));
+        assert_eq!(listens(story().data_meets_nobody(client, server)), Some(false));
+        let blind = || Story::blind_to(&[Fact::Listeners]).after(5);
+        assert_eq!(received(blind(), client, server), None);
+        let rule = story().rejects_syn(FilterHook::Forward, server, client);
+        assert_eq!(listens(rule), None, "of whose address is it?");
     }
 
     #[test]

@@ -44,6 +44,7 @@ impl Concluded {
             direction: Direction::Sent,
             flow: rst.flow,
             service,
+            listens: case.listens(),
             symptom,
             errno,
             mechanism: case.mechanism(),
@@ -72,6 +73,7 @@ impl Concluded {
             direction: Direction::Sent,
             flow: rst.flow,
             service: None,
+            listens: case.listens(),
             symptom: Symptom::Reset,
             errno: Some(Errno::ECONNRESET),
             mechanism: case.mechanism(),
@@ -101,6 +103,7 @@ impl Concluded {
             direction: Direction::Sent,
             flow: rst.flow,
             service: None,
+            listens: case.listens(),
             symptom,
             errno,
             mechanism: case.mechanism(),
@@ -125,9 +128,10 @@ impl Concluded {
         let sender =
             memory.flows.sender_of(rst).and_then(|sent| self.sent.get(&sent)).map(Arc::as_ref);
         let (symptom, errno) = felt_here(&rst.socket);
+        let case = Case::new(Opened::Received(rst), memory);
         let (finding, also) = match sender {
             Some(sender) => (sender.finding.clone(), sender.also.clone()),
-            None => conclude(&Case::new(Opened::Received(rst), memory)),
+            None => conclude(&case),
         };
         let owner = rst.socket.inode.and_then(|inode| memory.owners.of(inode)).cloned();
         let verdict = Verdict {
@@ -141,6 +145,7 @@ impl Concluded {
             service: sender
                 .filter(|sender| sender.flow.local != rst.flow.remote)
                 .map(|_| rst.flow.remote),
+            listens: case.listens(),
             symptom,
             errno,
             mechanism: Mechanism::FromPeer,

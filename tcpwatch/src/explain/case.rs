@@ -156,6 +156,14 @@ impl<'a> Case<'a> {
         Seen::or_absent(found, self.knows_listeners())
     }
 
+    /// Did a listener that lives, or closed lately, take connections to the local endpoint? `None`: not known.
+    pub fn listens(&self) -> Option<bool> {
+        // A rule speaks in the name of an address that may be anywhere.
+        let here = self.rejection().is_none();
+        let took = self.memory.listeners.ever_took(self.netns(), self.flow().local);
+        (here && (took || self.knows_listeners())).then_some(took)
+    }
+
     /// Listeners on the port that do not take connections to the local endpoint.
     pub fn listeners_elsewhere(&self) -> impl Iterator<Item = &'a KnownListener> {
         let (here, time) = (self.flow().local, self.time());

@@ -27,6 +27,8 @@ pub struct Verdict {
     pub flow: Flow,
     /// The service address the client used, where translation is known.
     pub service: Option<Endpoint>,
+    /// A listener of the namespace takes connections to the local endpoint, or took them lately; `None`: not known.
+    pub listens: Option<bool>,
     pub symptom: Symptom,
     /// What the application at the receiving end of the reset gets; `None`: nothing is reported to it.
     pub errno: Option<Errno>,

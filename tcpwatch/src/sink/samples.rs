@@ -64,6 +64,7 @@ pub(crate) fn explained() -> Verdict {
         direction: Direction::Sent,
         flow: Flow { local: endpoint("10.0.0.1:80"), remote: endpoint("10.0.0.9:40000") },
         service: None,
+        listens: None,
         symptom: Symptom::Refused,
         errno: Some(Errno::ECONNREFUSED),
         mechanism: Mechanism::SynToNoSocket,

@@ -1,4 +1,4 @@
-//! `somaxconn` was lowered, and listeners are cut down to it.
+//! `somaxconn` was lowered, and listeners have no more than it gives.
 
 use super::{Finding, Place, Severity, Value};
 use crate::doctor::{Facts, Listening, Namespace};
@@ -22,11 +22,11 @@ fn finding(namespace: &Namespace, value: u64, first: &Listening, count: usize) -
         severity: Severity::Note,
         code: "backlog-capped",
         sentence: format!(
-            "{NAME} is {value} (default {DEFAULT}) and caps the backlog of {first}{others}"
+            "{NAME} is {value} (default {DEFAULT}), and that or more was asked as backlog of {first}{others}"
         ),
         values: vec![Value { name: NAME, value, unit: "connections" }],
         leads_to: &["accept-queue-overflow"],
-        effect: "a burst of new connections that the application had asked room for does not fit",
+        effect: "where more was asked for, a burst of new connections that would have had room does not fit",
         fix: format!(
             "raise {NAME} in this namespace (a pod has its own), then restart the listener: it is read at listen()"
         ),
@@ -51,9 +51,9 @@ mod tests {
     }
 
     #[test]
-    fn listeners_cut_down_to_a_lowered_limit_are_found() {
+    fn listeners_that_have_all_of_a_lowered_limit_are_found() {
         let sentence = &found("128", &[5, 128, 128])[0].sentence;
-        assert!(sentence.contains("is 128 (default 4096)"), "{sentence}");
+        assert!(sentence.contains("is 128 (default 4096), and that or more was"), "{sentence}");
         assert!(sentence.ends_with("10.0.0.1:80 (nginx[7]) and 1 more"), "{sentence}");
     }
 

@@ -5,7 +5,11 @@ use crate::doctor::{Facts, Fill, Namespace};
 
 /// Found when
 /// 1. the table has a limit, and
-/// 2. [`NEARLY`] percent of it or more are taken. From [`FULL`] percent on the next burst finds no room.
+/// 2. [`NEARLY`] percent of it or more are taken.
+///
+/// The next connection finds no room when all of it is. Then entries make room that are not assured, that is, which have
+/// not seen traffic both ways; before, from 95 percent on, closing ones (net/netfilter/nf_conntrack_core.c,
+/// `early_drop`, `gc_worker_can_early_drop`). A connection in good order keeps its entry.
 pub(super) fn find(_facts: &Facts, namespace: &Namespace) -> Vec<Finding> {
     let percent = namespace.conntrack.and_then(Fill::percent).filter(|percent| *percent >= NEARLY);
     let found = namespace.conntrack.zip(percent);
@@ -14,8 +18,9 @@ pub(super) fn find(_facts: &Facts, namespace: &Namespace) -> Vec<Finding> {
 
 fn finding(namespace: &Namespace, fill: Fill, percent: u64) -> Finding {
     let Fill { entries, limit } = fill;
+    let full = entries >= limit;
     Finding {
-        severity: if percent >= FULL { Severity::Critical } else { Severity::Warning },
+        severity: if full { Severity::Critical } else { Severity::Warning },
         code: "conntrack-full",
         sentence: format!("the conntrack table is {percent} % full: {entries} of {limit} entries"),
         values: vec![
@@ -23,7 +28,7 @@ fn finding(namespace: &Namespace, fill: Fill, percent: u64) -> Finding {
             Value { name: "net.netfilter.nf_conntrack_max", value: limit, unit: "entries" },
         ],
         leads_to: &["conntrack-evicted"],
-        effect: "new connections are dropped, and entries in use are thrown out: their connections are reset",
+        effect: "once it is full new connections are dropped; entries not assured yet, or closing, have to make room",
         fix: format!(
             "find who opens so many connections (conntrack -L); raise net.netfilter.nf_conntrack_max (now {limit}, for \
              the whole host) together with nf_conntrack_buckets"
@@ -34,7 +39,6 @@ fn finding(namespace: &Namespace, fill: Fill, percent: u64) -> Finding {
 }
 
 const NEARLY: u64 = 80;
-const FULL: u64 = 95;
 
 #[cfg(test)]
 mod tests {
@@ -49,11 +53,21 @@ mod tests {
     #[test]
     fn a_table_with_little_room_is_found_with_its_numbers() {
         assert_eq!(found(80, 100)[0].severity, Severity::Warning);
-        assert_eq!(found(95, 100)[0].severity, Severity::Critical);
+        assert_eq!(found(99, 100)[0].severity, Severity::Warning);
         assert_eq!(
             found(95, 100)[0].sentence,
             "the conntrack table is 95 % full: 95 of 100 entries"
         );
+    }
+
+    #[test]
+    fn a_table_without_room_is_critical() {
+        let of_full = |entries| found(entries, 100)[0].severity;
+        assert_eq!(
+            [99, 100, 101].map(of_full),
+            [Severity::Warning, Severity::Critical, Severity::Critical]
+        );
+        assert!(!found(100, 100)[0].effect.contains("in use"));
     }
 
     #[test]

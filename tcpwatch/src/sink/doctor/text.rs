@@ -182,12 +182,18 @@ fn settings(namespace: &Namespace) -> String {
     let value = |name: &&str| {
         format!("{} {}", name.rsplit('.').next().unwrap_or(name), value(namespace, name))
     };
-    let strict = &namespace.strict_devices;
-    let strict = if strict.is_empty() { "none".into() } else { strict.join(", ") };
-    format!(
-        "{}; strict rp_filter on {strict}",
-        SETTINGS.iter().map(value).collect::<Vec<_>>().join(", ")
-    )
+    let settings = SETTINGS.iter().map(value).collect::<Vec<_>>().join(", ");
+    format!("{settings}; strict rp_filter on {}", strict(namespace))
+}
+
+/// With what such checks have dropped: answers that came another way, or forged addresses.
+fn strict(namespace: &Namespace) -> String {
+    let devices = &namespace.strict_devices;
+    match namespace.reverse_path_drops.filter(|drops| *drops > 0) {
+        _ if devices.is_empty() => "none".into(),
+        None => some_of(devices),
+        Some(drops) => format!("{} (packets dropped so far {drops})", some_of(devices)),
+    }
 }
 
 /// Nothing where there is no such rule.
@@ -280,6 +286,18 @@ warning: abort-on-overflow
 ";
         assert!(text.contains(expected), "{text}");
         assert!(text.contains("  cause   accept-queue-overflow\n  fix     set net.ipv4"), "{text}");
+    }
+
+    #[test]
+    fn what_strict_devices_have_dropped_is_told_beside_them() {
+        let told = |devices: &[&str], drops| {
+            let strict_devices = devices.iter().map(|&device| device.to_owned()).collect();
+            strict(&Namespace { strict_devices, reverse_path_drops: drops, ..samples::clean() })
+        };
+        assert_eq!(told(&["eth0", "eth1"], Some(5)), "eth0, eth1 (packets dropped so far 5)");
+        assert_eq!(told(&["a", "b", "c", "d", "e"], Some(0)), "a, b, c, d and 1 more");
+        assert_eq!(told(&["eth0"], None), "eth0");
+        assert_eq!(told(&[], Some(5)), "none");
     }
 
     #[test]

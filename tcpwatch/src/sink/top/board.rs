@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 use super::ends::{Both, Pair, Server};
 use super::frame::{self, Frame};
 use super::ranking::{Ranked, Ranking};
-use super::tally::{Counts, Tally};
+use super::tally::{Counts, End, Tally};
 use crate::event::{CoverageDeclared, EventsLost, Fact, LossStage, NetNs, Time};
 use crate::explain::verdict::{Amendment, Finding, UNEXPLAINED, Verdict};
 
@@ -103,8 +103,7 @@ impl Board {
         }
     }
 
-    /// What had happened when second `end` of the run began.
-    pub(super) fn frame(&self, end: u64) -> Frame {
+    pub(super) fn frame(&self, end: End) -> Frame {
         let (pairs, other_pairs) = self.pairs.first(SHOWN, end);
         let (servers, other_servers) = self.servers.first(SHOWN, end);
         let causes = self.causes(end);
@@ -113,9 +112,9 @@ impl Board {
             added(causes.iter().filter(of).map(|cause| cause.counts), end)
         };
         Frame {
-            time: self.since.plus(std::time::Duration::from_secs(end)),
+            time: self.since.plus(end.elapsed()),
             since: self.since,
-            watched_s: end,
+            watched: end.elapsed(),
             resets: added(causes.iter().map(|cause| cause.counts), end),
             explained: sum(false),
             unexplained: sum(true),
@@ -132,7 +131,7 @@ impl Board {
         }
     }
 
-    fn symptoms(&self, end: u64) -> Vec<frame::SymptomRow> {
+    fn symptoms(&self, end: End) -> Vec<frame::SymptomRow> {
         let of = |(symptom, tally): (&&'static str, &Tally)| frame::SymptomRow {
             symptom,
             counts: tally.until(end),
@@ -143,7 +142,7 @@ impl Board {
         symptoms
     }
 
-    fn causes(&self, end: u64) -> Vec<frame::CauseRow> {
+    fn causes(&self, end: End) -> Vec<frame::CauseRow> {
         let of = |(code, cause): (&&'static str, &Cause)| frame::CauseRow {
             cause: code,
             benign: cause.benign,
@@ -160,7 +159,7 @@ impl Board {
         amended.map(|(cause, count)| frame::AmendedRow { cause, count: *count }).collect()
     }
 
-    fn losses(&self, end: u64) -> Vec<frame::LostRow> {
+    fn losses(&self, end: End) -> Vec<frame::LostRow> {
         let of = |(fact, stage, tally): &(Fact, LossStage, Tally)| frame::LostRow {
             fact: *fact,
             stage: *stage,
@@ -179,7 +178,7 @@ fn is_benign(finding: &Finding) -> bool {
     matches!(finding, Finding::Explained(explanation) if explanation.cause.is_benign())
 }
 
-fn added(counts: impl Iterator<Item = Counts>, end: u64) -> Counts {
+fn added(counts: impl Iterator<Item = Counts>, end: End) -> Counts {
     let mut sum = Tally::default().until(end);
     counts.for_each(|counts| sum += counts);
     sum
@@ -270,7 +269,7 @@ mod tests {
         let mut board = board();
         board.verdict(&at(1, samples::explained()));
         board.verdict(&at(1, samples::received()));
-        let frame = board.frame(2);
+        let frame = board.frame(End::before(2));
         assert_eq!((counts(frame.resets), counts(frame.other_ends)), ([1; 3], [1; 3]));
         let [pair] = frame.pairs.as_slice() else { panic!("{frame:#?}") };
         assert_eq!(
@@ -286,18 +285,19 @@ mod tests {
     fn an_end_whose_other_is_not_shown_is_a_reset_of_its_own() {
         let mut board = board();
         board.verdict(&at(1, samples::received()));
-        let frame = board.frame(2);
+        let frame = board.frame(End::before(2));
         assert_eq!((counts(frame.resets), counts(frame.other_ends)), ([1; 3], [0; 3]));
     }
 
     #[test]
     fn sums_agree_whatever_happens() {
-        for end in [0, 1, 7, 63, 100] {
+        for seconds in [0_u64, 1, 7, 63, 100] {
+            let end = End::before(seconds);
             // Some that are not to be in it yet.
-            let frame = busy(end + 2).frame(end);
+            let frame = busy(seconds + 2).frame(end);
             let sum = |each: Vec<Counts>| counts(added(each.into_iter(), end));
             let resets = counts(frame.resets);
-            assert_eq!(resets, [3 * end.min(10), 3 * end.min(60), 3 * end]);
+            assert_eq!(resets, [3 * seconds.min(10), 3 * seconds.min(60), 3 * seconds]);
             assert_eq!(sum(frame.symptoms.iter().map(|row| row.counts).collect()), resets);
             assert_eq!(sum(vec![frame.explained, frame.unexplained]), resets);
             let pairs = frame.pairs.iter().map(|pair| pair.counts).chain([frame.other_pairs]);
@@ -323,7 +323,7 @@ mod tests {
     fn what_hurts_nobody_is_no_pair_and_no_server() {
         let mut board = board();
         (1..=300).for_each(|port| board.verdict(&at(1, samples::scanned(port))));
-        let frame = board.frame(2);
+        let frame = board.frame(End::before(2));
         assert_eq!((frame.pairs.len(), frame.servers.len()), (0, 0));
         let [scan] = frame.causes.as_slice() else { panic!("{frame:#?}") };
         assert_eq!((scan.cause, scan.benign, counts(scan.counts)), ("scan", true, [300; 3]));
@@ -335,7 +335,8 @@ mod tests {
         board.lost(&samples::lost());
         board.lost(&samples::lost());
         board.lost(&EventsLost { stage: LossStage::Late, ..samples::lost() });
-        let lost: Vec<_> = board.frame(2).lost.iter().map(|lost| counts(lost.counts)[2]).collect();
+        let lost: Vec<_> =
+            board.frame(End::before(2)).lost.iter().map(|lost| counts(lost.counts)[2]).collect();
         assert_eq!(lost, [24, 12]);
     }
 
@@ -353,7 +354,7 @@ mod tests {
         let mut board = board();
         board.verdict(&at(1, samples::explained()));
         board.amendment(&samples::amendment());
-        let frame = board.frame(2);
+        let frame = board.frame(End::before(2));
         assert_eq!(frame.amended, [frame::AmendedRow { cause: "not-yet-listening", count: 1 }]);
         assert_eq!(counts(frame.resets), [1; 3]);
     }

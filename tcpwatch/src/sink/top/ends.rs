@@ -43,15 +43,26 @@ impl Server {
 /// The local end is the server:
 /// 1. who refuses is the server, who is refused the client;
 /// 2. a service address is told by the server where it sends, by the client where it receives;
-/// 3. a listener is a server;
-/// 4. where nothing tells, the lower port is taken for the server's.
+/// 3. a listener is a server, and so is who has one, or had one lately;
+/// 4. where both ports may be those of clients, who has no listener is the client;
+/// 5. where nothing tells, the lower port is taken for the server's.
 pub(super) fn serves(verdict: &Verdict) -> bool {
     let (local, remote) = (verdict.flow.local, verdict.flow.remote);
     if verdict.symptom == Symptom::Refused || verdict.service.is_some() {
         return verdict.direction == Direction::Sent;
     }
-    verdict.state == Some(TcpState::Listen) || local.port < remote.port
+    let lower = local.port < remote.port;
+    let is_listener = verdict.state == Some(TcpState::Listen);
+    match verdict.listens {
+        _ if is_listener => true,
+        Some(true) => true,
+        Some(false) => lower && local.port < EPHEMERAL,
+        None => lower,
+    }
 }
+
+/// Clients are given ports from here on (`net.ipv4.ip_local_port_range`, as kernels come).
+const EPHEMERAL: u16 = 32_768;
 
 fn canonical(endpoint: Endpoint) -> Endpoint {
     Endpoint { addr: endpoint.addr.to_canonical(), ..endpoint }
@@ -107,8 +118,8 @@ impl Both {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::event::PodName;
-    use crate::sink::samples;
+    use crate::event::{Flow, PodName};
+    use crate::sink::samples::{self, endpoint};
 
     fn pair(verdict: &Verdict) -> (String, String) {
         let Pair { client, server, .. } = Pair::of(verdict);
@@ -156,6 +167,27 @@ mod tests {
         let mut verdict = samples::unexplained();
         verdict.flow.remote.port = 8;
         assert_eq!(pair(&verdict), of("fd00::9", "[fd00::1]:80"));
+    }
+
+    #[test]
+    fn a_server_on_a_high_port_is_one_server_to_all_its_clients() {
+        let ends = |local: &str, remote: &str, listens| Verdict {
+            flow: Flow { local: endpoint(local), remote: endpoint(remote) },
+            listens,
+            state: None,
+            ..samples::unexplained()
+        };
+        for port in 40_001..=40_005 {
+            let client = format!("10.0.0.9:{port}");
+            let of_server = ends("10.0.0.1:50051", &client, Some(true));
+            assert_eq!(pair(&of_server), of("10.0.0.9", "10.0.0.1:50051"));
+            assert_eq!(Server::of(&of_server).unwrap().at.to_string(), "10.0.0.1:50051");
+            let of_client = ends(&client, "10.0.0.1:50051", Some(false));
+            assert_eq!(pair(&of_client), of("10.0.0.9", "10.0.0.1:50051"));
+            assert_eq!(Server::of(&of_client), None);
+        }
+        let closed_long_ago = ends("10.0.0.1:8080", "10.0.0.9:40001", Some(false));
+        assert_eq!(pair(&closed_long_ago), of("10.0.0.9", "10.0.0.1:8080"));
     }
 
     #[test]

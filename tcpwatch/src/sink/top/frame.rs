@@ -1,20 +1,23 @@
 //! What is on one page: numbers and names, before anybody decides how they look.
 
-use serde::Serialize;
+use std::time::Duration;
+
+use serde::{Serialize, Serializer};
 
 use super::ends::Names;
 use super::tally::Counts;
 use crate::event::{Endpoint, Fact, LossStage, NetNs, Time};
 
-/// The state of a run when second `end` of it began. Every reset is counted once, though both its ends are here.
+/// The state of a run. Every reset is counted once, though both its ends are here.
 #[derive(Debug, PartialEq, Serialize)]
 pub(super) struct Frame {
     #[serde(skip)]
     pub(super) time: Time,
     #[serde(skip)]
     pub(super) since: Time,
-    /// Seconds of the run that are counted in: of the last page, also the one that has begun.
-    pub(super) watched_s: u64,
+    /// Since the start of the run.
+    #[serde(rename = "watched_s", serialize_with = "seconds")]
+    pub(super) watched: Duration,
     pub(super) resets: Counts,
     pub(super) explained: Counts,
     pub(super) unexplained: Counts,
@@ -32,6 +35,14 @@ pub(super) struct Frame {
     pub(super) lost: Vec<LostRow>,
     /// What cannot be seen, or only in part.
     pub(super) blind: Vec<Fact>,
+}
+
+/// Whole ones as integers, others to the millisecond.
+fn seconds<S: Serializer>(time: &Duration, to: S) -> Result<S::Ok, S::Error> {
+    match time.subsec_millis() {
+        0 => to.serialize_u64(time.as_secs()),
+        _ => to.serialize_f64((time.as_secs_f64() * 1e3).round() / 1e3),
+    }
 }
 
 #[derive(Debug, PartialEq, Serialize)]
@@ -56,7 +67,7 @@ pub(super) struct PairRow {
     pub(super) netns: Namespace,
     pub(super) client: Client,
     pub(super) server: Listening,
-    /// The most frequent one.
+    /// The most frequent one of the last minute, or else of the run.
     pub(super) cause: &'static str,
     #[serde(flatten)]
     pub(super) counts: Counts,
@@ -66,7 +77,7 @@ pub(super) struct PairRow {
 pub(super) struct ServerRow {
     pub(super) netns: Namespace,
     pub(super) server: Listening,
-    /// The most frequent one.
+    /// The most frequent one of the last minute, or else of the run.
     pub(super) cause: &'static str,
     #[serde(flatten)]
     pub(super) counts: Counts,

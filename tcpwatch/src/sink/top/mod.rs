@@ -116,7 +116,7 @@ impl<D: Draw, W: Write> Sink for Top<D, W> {
     }
 
     fn totals(&mut self, summary: &Summary<'_>) -> io::Result<()> {
-        let frame = Frame { time: self.schedule.now(), ..self.board.frame(self.schedule.end()) };
+        let frame = self.board.frame(self.schedule.end());
         self.draw.last(&frame, summary, &mut self.out.bytes)
     }
 
@@ -171,6 +171,8 @@ mod tests {
         assert_eq!(text.matches("\n1 resets (1 seen at both ends): ").count(), 1, "{text}");
         assert_eq!(text.matches("\n2 resets (1 seen at both ends): ").count(), 2, "{text}");
         assert!(text.contains("\ntotals    412 explained"), "{text}");
+        let ends = "\n  ends    1 of the resets seen at both: two verdicts each\n";
+        assert!(text.ends_with(ends), "{text}");
         assert!(text.chars().all(|c| c == '\n' || !c.is_control()), "{text:?}");
     }
 
@@ -210,6 +212,10 @@ mod tests {
             lines[2]["pairs"][1]["client"],
             serde_json::json!({ "addr": "fd00::9", "owners": [] })
         );
+        assert_eq!((&lines[0]["watched_s"], &lines[2]["watched_s"]), (&5.into(), &11.9.into()));
+        let of_last = |span: &str| lines[2]["resets"][span].clone();
+        assert_eq!(of_last("last_10s"), serde_json::json!({ "count": 2, "per_s": 0.202 }));
+        assert_eq!(of_last("since_start"), serde_json::json!({ "count": 2, "per_s": 0.168 }));
         assert_eq!(lines[2]["lost"][0]["stage"], "ring");
         let all = |name: &str| lines[2][name]["since_start"]["count"].as_u64().unwrap();
         assert_eq!(all("resets") + all("other_ends"), 3, "every verdict");

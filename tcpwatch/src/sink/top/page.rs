@@ -294,6 +294,7 @@ mod tests {
     use std::time::Duration;
 
     use super::super::board::Board;
+    use super::super::tally::End;
     use super::*;
     use crate::event::{Fact, Owner};
     use crate::explain::verdict::Verdict;
@@ -315,7 +316,7 @@ mod tests {
         (1..=300).for_each(|n| told(&mut board, 40, 200 + u64::from(n), samples::scanned(n)));
         board.amendment(&samples::amendment());
         board.lost(&samples::lost());
-        board.frame(60)
+        board.frame(End::before(60))
     }
 
     fn page(frame: &Frame, size: Size, paint: Paint) -> String {
@@ -389,7 +390,7 @@ not seen, or not all: conntrack entries destroyed";
             verdict.flow.local.port = port;
             told(&mut board, 1, port.into(), verdict);
         }
-        let frame = board.frame(2);
+        let frame = board.frame(End::before(2));
         let text = page(&frame, Size { columns: 80, rows: Some(23) }, Paint::PLAIN);
         assert_eq!(text.lines().count(), 23, "{text}");
         for title in ["  symptom\n", "  cause\n", "  client -> server", "  server on this host"] {
@@ -418,7 +419,8 @@ not seen, or not all: conntrack entries destroyed";
         board.start(samples::START);
         let namespace = Some("\u{1b}]0;pwned\u{7}".into());
         told(&mut board, 1, 1, Verdict { owner: Some(owner), namespace, ..samples::unexplained() });
-        let text = page(&board.frame(2), Size { columns: 120, rows: None }, Paint::PLAIN);
+        let text =
+            page(&board.frame(End::before(2)), Size { columns: 120, rows: None }, Paint::PLAIN);
         assert!(text.contains(r"a\u{9b}2J\u{202e}b\r"), "{text}");
         assert!(text.contains(r"\u{1b}]0;pwned\u{7}"), "{text}");
         assert!(text.chars().all(|c| c == '\n' || !c.is_control()), "{text:?}");
@@ -436,7 +438,7 @@ not seen, or not all: conntrack entries destroyed";
 
     #[test]
     fn rates_can_be_read_at_a_glance() {
-        let rate = |count| rate(Span { count, seconds: 600 });
+        let rate = |count| rate(Span { count, time: Duration::from_mins(10) });
         let rates = [0, 1, 7, 700, 70_000, 7_000_000].map(rate);
         assert_eq!(rates, ["-", "<0.01", "0.01", "1.17", "116.7", "11667"]);
     }

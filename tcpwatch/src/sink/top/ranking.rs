@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::tally::{Counts, Tally};
+use super::tally::{Counts, End, Tally};
 
 /// Kinds by key. Where there are too many, the rarer half is from then on among the others.
 pub(super) struct Ranking<K, T> {
@@ -14,7 +14,7 @@ pub(super) struct Ranking<K, T> {
 #[derive(Default)]
 pub(super) struct Kind<T> {
     tally: Tally,
-    causes: BTreeMap<&'static str, u64>,
+    causes: BTreeMap<&'static str, Tally>,
     /// Who takes part.
     pub(super) names: T,
 }
@@ -33,7 +33,7 @@ impl<K: Ord + Clone, T: Default> Ranking<K, T> {
         }
         let kind = self.kinds.entry(key.clone()).or_default();
         kind.tally.add(second, 1);
-        *kind.causes.entry(cause).or_default() += 1;
+        kind.causes.entry(cause).or_default().add(second, 1);
         kind
     }
 
@@ -42,8 +42,8 @@ impl<K: Ord + Clone, T: Default> Ranking<K, T> {
         self.kinds.get_mut(key)
     }
 
-    /// The first `shown` of them when second `end` began, and the rest in one.
-    pub(super) fn first(&self, shown: usize, end: u64) -> (Vec<Ranked<'_, K, T>>, Counts) {
+    /// The first `shown` of them, and the rest in one.
+    pub(super) fn first(&self, shown: usize, end: End) -> (Vec<Ranked<'_, K, T>>, Counts) {
         let mut ranked = self.ranked(end);
         let mut others = self.others.until(end);
         ranked.drain(shown.min(ranked.len())..).for_each(|kind| others += kind.counts);
@@ -51,7 +51,7 @@ impl<K: Ord + Clone, T: Default> Ranking<K, T> {
     }
 
     /// What has not been counted by then is not there.
-    fn ranked(&self, end: u64) -> Vec<Ranked<'_, K, T>> {
+    fn ranked(&self, end: End) -> Vec<Ranked<'_, K, T>> {
         let ranked = |(key, kind)| Ranked::of(key, kind, end);
         let mut ranked: Vec<_> = self.kinds.iter().map(ranked).collect();
         ranked.retain(|kind| kind.counts.since_start.count > 0);
@@ -61,7 +61,7 @@ impl<K: Ord + Clone, T: Default> Ranking<K, T> {
     }
 
     fn make_room(&mut self, second: u64) {
-        let ranked = self.ranked(second + 1);
+        let ranked = self.ranked(End::before(second + 1));
         let rarer: Vec<_> = ranked[MOST / 2..].iter().map(|kind| kind.key.clone()).collect();
         for kind in rarer.iter().filter_map(|key| self.kinds.remove(key)) {
             self.others.merge(&kind.tally);
@@ -74,14 +74,14 @@ pub(super) struct Ranked<'a, K, T> {
     pub(super) key: &'a K,
     pub(super) names: &'a T,
     pub(super) counts: Counts,
-    /// The most frequent cause.
+    /// The most frequent cause of the last minute, or else of the run.
     pub(super) cause: &'static str,
 }
 
 impl<'a, K, T> Ranked<'a, K, T> {
-    fn of(key: &'a K, kind: &'a Kind<T>, end: u64) -> Self {
-        let most = kind.causes.iter().rev().max_by_key(|(_, count)| **count);
-        let cause = most.map_or("", |(code, _)| *code);
+    fn of(key: &'a K, kind: &'a Kind<T>, end: End) -> Self {
+        let first = kind.causes.iter().min_by_key(|(_, tally)| tally.until(end).rank());
+        let cause = first.map_or("", |(code, _)| *code);
         Self { key, names: &kind.names, counts: kind.tally.until(end), cause }
     }
 }
@@ -102,7 +102,7 @@ mod tests {
     #[test]
     fn the_most_frequent_come_first_and_the_rest_in_one() {
         let ranking = ranking([3, 1, 2, 2, 4]);
-        let (first, others) = ranking.first(2, 1);
+        let (first, others) = ranking.first(2, End::before(1));
         let keys: Vec<_> = first.iter().map(|kind| *kind.key).collect();
         assert_eq!((keys, others.since_start.count), (vec![2, 1], 2));
     }
@@ -111,7 +111,17 @@ mod tests {
     fn what_happens_now_comes_before_what_happened_often() {
         let mut ranking = ranking([1, 1, 1]);
         ranking.count(&2, 100, "no-listener");
-        assert_eq!(*ranking.first(1, 101).0[0].key, 2);
+        assert_eq!(*ranking.first(1, End::before(101)).0[0].key, 2);
+    }
+
+    #[test]
+    fn the_cause_is_that_of_now() {
+        let mut ranking = ranking([1, 1, 1]);
+        ranking.count(&1, 100, "keepalive-timeout");
+        let cause = |end| ranking.first(1, End::before(end)).0[0].cause;
+        assert_eq!(cause(101), "keepalive-timeout", "once in the last minute");
+        assert_eq!(cause(100), "no-listener", "before that happened");
+        assert_eq!(cause(500), "no-listener", "a quiet minute: three to one");
     }
 
     #[test]
@@ -119,7 +129,7 @@ mod tests {
         let often = std::iter::repeat_n(7, 3);
         let ranking = ranking(often.chain(10_000..20_000));
         assert!(ranking.kinds.len() <= MOST);
-        let (first, others) = ranking.first(1, 1);
+        let (first, others) = ranking.first(1, End::before(1));
         assert_eq!((*first[0].key, first[0].counts.since_start.count), (7, 3));
         assert_eq!(others.since_start.count, 10_000);
         assert_eq!(others.last_10s.count, 10_000);
@@ -130,11 +140,11 @@ mod tests {
         let mut ranking = ranking([1]);
         ranking.count(&1, 0, "accept-queue-overflow");
         assert_eq!(
-            ranking.first(1, 1).0[0].cause,
+            ranking.first(1, End::before(1)).0[0].cause,
             "accept-queue-overflow",
             "among equals the code"
         );
         ranking.count(&1, 0, "no-listener");
-        assert_eq!(ranking.first(1, 1).0[0].cause, "no-listener");
+        assert_eq!(ranking.first(1, End::before(1)).0[0].cause, "no-listener");
     }
 }

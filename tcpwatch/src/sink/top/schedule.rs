@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::tally::End;
 use crate::event::Time;
 
 /// Pages at whole intervals since the start of the run.
@@ -24,8 +25,8 @@ impl Schedule {
         self.next = self.interval;
     }
 
-    /// The second that ends the next page, once every verdict on what came before it has been told. To be asked again.
-    pub(super) fn due(&mut self, now: Time) -> Option<u64> {
+    /// The end of the next page, once every verdict on what came before it has been told. To be asked again.
+    pub(super) fn due(&mut self, now: Time) -> Option<End> {
         self.now = now;
         let settled = now.minus(SETTLED).since(self.since).as_secs();
         if settled < self.next {
@@ -35,19 +36,14 @@ impl Schedule {
         if behind > CATCH_UP {
             self.next += behind * self.interval;
         }
-        let end = self.next;
+        let end = End::before(self.next);
         self.next += self.interval;
         Some(end)
     }
 
-    /// Time has come this far.
-    pub(super) fn now(&self) -> Time {
-        self.now
-    }
-
-    /// A page that ends here leaves nothing out.
-    pub(super) fn end(&self) -> u64 {
-        self.now.since(self.since).as_secs() + 1
+    /// Now: a page that ends here leaves nothing out.
+    pub(super) fn end(&self) -> End {
+        End::now(self.now.since(self.since))
     }
 }
 
@@ -66,7 +62,8 @@ mod tests {
     }
 
     fn pages(schedule: &mut Schedule, ms: u64) -> Vec<u64> {
-        std::iter::from_fn(|| schedule.due(at(ms))).collect()
+        let due = std::iter::from_fn(|| schedule.due(at(ms)));
+        due.map(|end| end.elapsed().as_secs()).collect()
     }
 
     fn every(seconds: u64) -> Schedule {
@@ -81,7 +78,11 @@ mod tests {
         assert_eq!(pages(&mut schedule, 5_499), [0; 0]);
         assert_eq!(pages(&mut schedule, 5_500), [5]);
         assert_eq!(pages(&mut schedule, 5_501), [0; 0]);
-        assert_eq!(schedule.end(), 6);
+        assert_eq!(
+            schedule.end().elapsed(),
+            Duration::from_millis(5_501),
+            "no more than there was"
+        );
     }
 
     #[test]

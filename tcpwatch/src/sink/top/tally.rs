@@ -1,6 +1,7 @@
 //! How often something happened: in the last ten seconds, in the last minute, since the start. By event time.
 
 use std::ops::AddAssign;
+use std::time::Duration;
 
 use serde::ser::{Serialize, SerializeStruct, Serializer};
 
@@ -36,14 +37,13 @@ impl Tally {
         other.held().for_each(|second| self.add(second, other.of(second)));
     }
 
-    /// What had been counted when second `end` began.
-    pub(super) fn until(&self, end: u64) -> Counts {
+    pub(super) fn until(&self, end: End) -> Counts {
         let since = |span: u64| {
-            let first = end.saturating_sub(span);
-            Span { count: self.between(first, end), seconds: end - first }
+            let first = end.second.saturating_sub(span);
+            Span { count: self.between(first, end.second), time: end.since(first) }
         };
-        let later = self.between(end, u64::MAX);
-        let since_start = Span { count: self.total - later, seconds: end };
+        let later = self.between(end.second, u64::MAX);
+        let since_start = Span { count: self.total - later, time: end.elapsed };
         Counts { last_10s: since(10), last_1min: since(MINUTE), since_start }
     }
 
@@ -82,6 +82,35 @@ const MINUTE: u64 = 60;
 /// A minute, and some seconds that have begun when the account of that minute is made.
 const RING: usize = 64;
 
+/// Until when things are counted in.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct End {
+    /// The first second that is not counted in.
+    second: u64,
+    /// Since the start of the run: rates are of the time there was.
+    elapsed: Duration,
+}
+
+impl End {
+    /// Whole seconds, and nothing of the one that begins then.
+    pub(super) fn before(second: u64) -> Self {
+        Self { second, elapsed: Duration::from_secs(second) }
+    }
+
+    /// Everything there was, that of a second which has only begun too.
+    pub(super) fn now(elapsed: Duration) -> Self {
+        Self { second: elapsed.as_secs() + 1, elapsed }
+    }
+
+    pub(super) fn elapsed(self) -> Duration {
+        self.elapsed
+    }
+
+    fn since(self, second: u64) -> Duration {
+        self.elapsed.saturating_sub(Duration::from_secs(second))
+    }
+}
+
 /// One thing counted over three spans that end at the same time.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
 pub(super) struct Counts {
@@ -110,24 +139,28 @@ impl AddAssign for Counts {
     }
 }
 
-/// So many in so many seconds: fewer than the span is named after, where the run is younger.
+/// So many in such a time: shorter than the span is named after where the run is younger, and by less than a second
+/// where it ends in the middle of one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Span {
     pub(super) count: u64,
-    pub(super) seconds: u64,
+    pub(super) time: Duration,
 }
 
 impl Span {
     #[expect(clippy::cast_precision_loss, reason = "three digits are shown")]
     pub(super) fn per_second(self) -> f64 {
-        self.count as f64 / self.seconds.max(1) as f64
+        self.count as f64 / self.time.max(INSTANT).as_secs_f64()
     }
 
     fn add(&mut self, other: Self) {
         self.count += other.count;
-        self.seconds = self.seconds.max(other.seconds);
+        self.time = self.time.max(other.time);
     }
 }
+
+/// Nothing is told of a shorter time: there would be no number for a rate.
+const INSTANT: Duration = Duration::from_millis(1);
 
 impl Serialize for Span {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
@@ -151,7 +184,7 @@ mod tests {
     }
 
     fn until(tally: &Tally, end: u64) -> [u64; 3] {
-        tally.until(end).spans().map(|span| span.count)
+        tally.until(End::before(end)).spans().map(|span| span.count)
     }
 
     #[test]
@@ -184,10 +217,32 @@ mod tests {
     #[test]
     fn rates_are_of_the_time_there_was() {
         let thousandths = |span: Span| (span.per_second() * 1e3).to_string();
-        let rates = |end| counted(&[0, 0, 0]).until(end).spans().map(thousandths);
+        let rates = |end| counted(&[0, 0, 0]).until(End::before(end)).spans().map(thousandths);
         assert_eq!(rates(2), ["1500"; 3]);
         assert_eq!(rates(0), ["0"; 3]);
         assert_eq!(rates(30), ["0", "100", "100"]);
+    }
+
+    #[test]
+    fn a_second_that_has_only_begun_is_counted_and_not_waited_for() {
+        let last = |ms| counted(&[0, 0, 0, 1, 1, 1]).until(End::now(Duration::from_millis(ms)));
+        let told = |span: Span| (span.count, (span.per_second() * 1e2).round().to_string());
+        assert_eq!(last(1_000).spans().map(told), [(6, "600"); 3].map(owned));
+        assert_eq!(last(1_500).spans().map(told), [(6, "400"); 3].map(owned));
+        let [ten, minute, start] = last(10_500).spans();
+        assert_eq!(ten.time, Duration::from_millis(9_500), "seconds 1 to 10");
+        assert_eq!(told(ten), owned((3, "32")));
+        assert_eq!([minute, start].map(told), [(6, "57"); 2].map(owned));
+    }
+
+    fn owned((count, rate): (u64, &str)) -> (u64, String) {
+        (count, rate.into())
+    }
+
+    #[test]
+    fn where_no_time_has_passed_a_rate_is_a_number() {
+        let rates = counted(&[0]).until(End::now(Duration::ZERO)).spans().map(Span::per_second);
+        assert!(rates.iter().all(|rate| rate.is_finite()), "{rates:?}");
     }
 
     #[test]
@@ -202,7 +257,7 @@ mod tests {
 
     #[test]
     fn a_span_tells_count_and_rate() {
-        let span = Span { count: 10, seconds: 60 };
+        let span = Span { count: 10, time: Duration::from_mins(1) };
         assert_eq!(serde_json::to_string(&span).unwrap(), r#"{"count":10,"per_s":0.167}"#);
     }
 }

@@ -52,7 +52,7 @@ impl Draw for Blocks {
 
     fn last(&mut self, frame: &Frame, summary: &Summary<'_>, out: &mut Vec<u8>) -> io::Result<()> {
         self.frame(frame, out)?;
-        write_totals(out, summary, Paint::PLAIN)
+        write_account(frame, summary, Paint::PLAIN, out)
     }
 }
 
@@ -102,7 +102,21 @@ impl<S: Fn() -> Size> Draw for Screen<S> {
     fn last(&mut self, frame: &Frame, summary: &Summary<'_>, out: &mut Vec<u8>) -> io::Result<()> {
         self.frame(frame, out)?;
         writeln!(out)?;
-        write_totals(out, summary, self.paint)
+        write_account(frame, summary, self.paint, out)
+    }
+}
+
+/// The totals are of verdicts, the pages of resets.
+fn write_account(
+    frame: &Frame,
+    summary: &Summary<'_>,
+    paint: Paint,
+    out: &mut Vec<u8>,
+) -> io::Result<()> {
+    write_totals(out, summary, paint)?;
+    match frame.other_ends.since_start.count {
+        0 => Ok(()),
+        ends => writeln!(out, "  ends    {ends} of the resets seen at both: two verdicts each"),
     }
 }
 
