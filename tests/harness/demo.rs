@@ -81,8 +81,11 @@ pub struct Ended {
 impl Ended {
     /// However its lines were broken.
     pub fn has_said(&self, words: &str) {
-        let said: Vec<_> = self.said.split_whitespace().collect();
-        assert!(said.join(" ").contains(words), "it never said `{words}`, but:\n{self}");
+        let spaced = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(
+            spaced(&self.said).contains(&spaced(words)),
+            "it never said `{words}`, but:\n{self}"
+        );
     }
 
     pub fn has_complained(&self, words: &str) {
