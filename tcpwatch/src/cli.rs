@@ -283,13 +283,18 @@ pub struct Why {
     #[arg(value_name = "LINE")]
     pub line: Vec<String>,
 
-    /// Format of what goes to stdout
+    /// Format of what goes to stdout; JSON is one object for all log lines with the same words, see
+    /// docs/schema/verdict.schema.json
     #[arg(short, long, value_enum, default_value_t = Output::Text)]
     pub output: Output,
 
     /// Then watch this kernel for such resets, as the command that was printed does
     #[arg(long, requires = "line")]
     pub live: bool,
+
+    /// List the words that are known, by who logs them
+    #[arg(long, exclusive = true)]
+    pub known: bool,
 }
 
 /// How to record.
@@ -735,6 +740,7 @@ Examples:
   tcpwatch why ECONNREFUSED
   tcpwatch why < /var/log/nginx/error.log              what a whole log says, with counts
   kubectl logs deploy/shop | tcpwatch why -o json | jq -r .command
+  tcpwatch why --known                                 every word that is known
   sudo tcpwatch why --live 'dial tcp 10.0.0.5:8080: connect: connection refused'
 Needs neither root nor a network. Exit codes: 0 the line is known, 1 it is not.";
 

@@ -12,6 +12,9 @@ use crate::logs::{self, Found, Tally};
 use crate::sink::{Paint, json_line, why};
 
 pub(super) fn run(args: &Why, verbose: bool) -> anyhow::Result<()> {
+    if args.known {
+        return say(&why::known(columns()?));
+    }
     let line = args.line.join(" ");
     if line.is_empty() || line == STREAM {
         return log(args);
@@ -25,9 +28,7 @@ pub(super) fn run(args: &Why, verbose: bool) -> anyhow::Result<()> {
 fn one(line: &str) -> anyhow::Result<Found> {
     let found =
         logs::read(line).map(Found::once).or_else(|| logs::by_number(line.trim()).map(Found::said));
-    found.with_context(|| {
-        format!("these words are not known here, so nothing is said of them. {}", known())
-    })
+    found.with_context(|| format!("the words of this line are not known here; {KNOWN}"))
 }
 
 fn log(args: &Why) -> anyhow::Result<()> {
@@ -41,10 +42,7 @@ fn log(args: &Why) -> anyhow::Result<()> {
     let lines = tally.lines;
     let found = tally.found();
     if found.is_empty() {
-        bail!(
-            "no words of these {lines} lines are known here, so nothing is said of them. {}",
-            known()
-        )
+        bail!("no words of this log are known here (lines: {lines}); {KNOWN}")
     }
     say(&text(args, &found, lines)?)
 }
@@ -73,10 +71,6 @@ fn text(args: &Why, found: &[Found], lines: u64) -> io::Result<String> {
     })
 }
 
-fn known() -> String {
-    format!("Known words, by who logs them:\n\n{}", why::known(WIDTH).trim_end())
-}
-
 fn columns() -> io::Result<usize> {
     Ok(Stdout::open()?.columns().unwrap_or(WIDTH))
 }
@@ -101,6 +95,8 @@ fn live(args: &Why, found: &Found, verbose: bool) -> anyhow::Result<()> {
 }
 
 const STREAM: &str = "-";
+
+const KNOWN: &str = "tcpwatch why --known lists those that are";
 
 /// Bytes.
 const LONGEST: u64 = 64 * 1024;
@@ -130,12 +126,11 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_known_is_answered_with_what_is() {
+    fn what_is_not_known_is_answered_in_one_sentence() {
         let complaint = one("all is well").unwrap_err().to_string();
-        assert!(complaint.starts_with("these words are not known here"), "{complaint}");
-        assert!(
-            complaint.contains("ECONNRESET, Connection reset by peer, errno 104"),
-            "{complaint}"
+        assert_eq!(
+            complaint,
+            "the words of this line are not known here; tcpwatch why --known lists those that are"
         );
     }
 }
