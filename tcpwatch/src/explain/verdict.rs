@@ -229,7 +229,6 @@ pub struct Errno {
 impl Errno {
     pub const ECONNREFUSED: Self = Self { name: "ECONNREFUSED", number: 111 };
     pub const ECONNRESET: Self = Self { name: "ECONNRESET", number: 104 };
-    pub const ECONNABORTED: Self = Self { name: "ECONNABORTED", number: 103 };
     pub const ETIMEDOUT: Self = Self { name: "ETIMEDOUT", number: 110 };
     pub const EHOSTUNREACH: Self = Self { name: "EHOSTUNREACH", number: 113 };
     pub const EPIPE: Self = Self { name: "EPIPE", number: 32 };
