@@ -1,7 +1,7 @@
 //! `cargo xtask vm KERNEL… [-- FILTER]`: the scenarios on other kernels, in QEMU, without root.
 
 mod apt;
-pub(crate) mod coverage;
+mod coverage;
 mod cpio;
 mod initramfs;
 mod kernel;
@@ -12,7 +12,8 @@ mod report;
 mod sources;
 mod tools;
 
-pub(crate) use report::{Report, keep, print};
+pub(crate) use coverage::keep;
+pub(crate) use report::{Report, print};
 
 use crate::counts::Counts;
 use crate::step::Steps;

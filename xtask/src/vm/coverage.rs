@@ -2,6 +2,7 @@
 
 use super::report::Report;
 use crate::paths;
+use crate::step::Steps;
 use anyhow::{Context, Result};
 use std::collections::BTreeSet;
 use std::fmt::Write;
@@ -17,8 +18,14 @@ so none here is wrong. Where no verdict names a cause on a kernel, the lists bel
 what was not to be seen there.
 ";
 
-/// Writes the page.
-pub(crate) fn write(file: &Path, reports: &[Report]) -> Result<()> {
+/// Writes the page, if it is wanted.
+pub(crate) fn keep(steps: &mut Steps, file: Option<&Path>, reports: &[Report]) {
+    if let Some(file) = file {
+        steps.run("report", "cargo xtask test --report FILE", || write(file, reports));
+    }
+}
+
+fn write(file: &Path, reports: &[Report]) -> Result<()> {
     let codes = codes()?;
     fs::write(file, page(&codes, reports))
         .with_context(|| format!("cannot write {}", file.display()))

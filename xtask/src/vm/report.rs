@@ -1,11 +1,8 @@
 //! What is left of a VM run: one table row per kernel, then what each kernel chose and skipped.
 
-use super::coverage;
 use super::protocol::Transcript;
 use crate::counts::Counts;
-use crate::step::Steps;
 use std::fmt;
-use std::path::Path;
 use std::time::Duration;
 
 /// One kernel's run.
@@ -59,13 +56,6 @@ impl fmt::Display for Report {
         } else {
             Ok(())
         }
-    }
-}
-
-/// Writes the table of causes, if it is wanted.
-pub(crate) fn keep(steps: &mut Steps, file: Option<&Path>, reports: &[Report]) {
-    if let Some(file) = file {
-        steps.run("report", "cargo xtask test --report FILE", || coverage::write(file, reports));
     }
 }
 
